@@ -822,6 +822,8 @@
 /* Frames on their way at the same time, and of one turn of the loop. */
 #define TAIL_WRITES      LIMIT(256, 4)
 #define TAIL_TURN_FRAMES LIMIT(8, 1)
+/* Of each kind of trouble with files one line of the log, and how many others there were. */
+#define TAIL_LOG_PERIOD (1 * NSEC_PER_SEC)
 /* A line is looked at so far for whether it belongs to the lines before. */
 #define MULTILINE_LOOK_BYTES LIMIT(4 * KIB, 256)
 #define MULTILINE_TIMEOUT    (2 * NSEC_PER_SEC)

@@ -76,9 +76,11 @@ static bool skip_zeros(struct tail *t, struct tail_file *f, enum tail_step *step
         return true;
     if (reads_utf16(t, f))
         end &= ~UINT64_C(1); /* half of a character can be zero */
-    log_warn("zeros at the beginning of a file are left out: nobody wrote them", KS("stream", t->env.stream),
-             KS("path", f->path), KU("bytes", end - f->read.offset),
-             KS("hint", "a program that appends (>> instead of >, O_APPEND) leaves none when its file is truncated"));
+    if (log_due(&t->zeros_log, t->now, TAIL_LOG_PERIOD))
+        log_warn(
+            "zeros at the beginning of a file are left out: nobody wrote them", KS("stream", t->env.stream),
+            KS("path", f->path), KU("bytes", end - f->read.offset), KU("more_since_last", t->zeros_log.suppressed),
+            KS("hint", "a program that appends (>> instead of >, O_APPEND) leaves none when its file is truncated"));
     metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, end - f->read.offset);
     f->read.offset = f->read.whole.from = end;
     f->safe = f->read;
@@ -139,7 +141,7 @@ size_t tail_whole_lines(struct slice in, enum tail_encoding e)
     return newline ? (size_t)(newline - in.p) + 1 : 0;
 }
 
-struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f, bool all)
 {
     struct tail_place p = {.offset = f->size, .whole.from = f->size};
     char tail[TAIL_LAST_LINE_BYTES];
@@ -154,7 +156,7 @@ struct tail_place tail_place_end(struct tail *t, struct tail_file *f)
     p.encoding = f->size > 0 ? tail_learn_encoding(t, f) : TAIL_AUTO;
     n = tail_whole_lines(slice_of(tail, want),
                          t->conf->encoding == TAIL_AUTO ? p.encoding : (enum tail_encoding)t->conf->encoding);
-    p.mid_line = n == 0 && want < f->size;
+    p.mid_line = all ? n != want : n == 0 && want < f->size;
     if (p.mid_line)
         n = want;
     p.offset = p.whole.from = f->size - want;

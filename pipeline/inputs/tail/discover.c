@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LOOK_SHARE   20 /* a look may take one part in so many of the time */
@@ -28,9 +29,27 @@
 
 /* --- watching ---------------------------------------------------------------------------------------------------- */
 
+static void poll_remote(struct tail *t, const char *dir)
+{
+    struct statfs fs;
+
+    if (statfs(dir, &fs) != 0 || !tail_watch_is_remote((uint32_t)fs.f_type))
+        return;
+    t->polling = true;
+    log_info("folder is on a network file system, which reports no changes: looking for changes every second",
+             KS("stream", t->env.stream), KS("path", dir));
+}
+
 static void watch_folder(struct tail *t, const char *dir)
 {
-    if (!t->watch || tail_watch_add(t->watch, dir) || t->polling)
+    if (!t->watch)
+        return;
+    if (tail_watch_add(t->watch, dir)) {
+        if (!t->polling)
+            poll_remote(t, dir);
+        return;
+    }
+    if (t->polling)
         return;
     t->polling = true;
     log_warn("folder cannot be watched: looking for changes every second", KS("stream", t->env.stream), KS("path", dir),
@@ -39,6 +58,11 @@ static void watch_folder(struct tail *t, const char *dir)
 }
 
 /* --- one file ---------------------------------------------------------------------------------------------------- */
+
+static bool is_old(const struct tail *t, const struct tail_stat *st)
+{
+    return t->conf->ignore_older > 0 && st->size > 0 && clock_wall() - st->modified > t->conf->ignore_older;
+}
 
 static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, const char *path, const char *where,
                                   bool matched)
@@ -59,11 +83,17 @@ static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, co
         f->fleeting = k->where[0] && strcmp(k->where, where) != 0;
         log_info("file goes on where it was", KS("stream", t->env.stream), KS("path", f->path),
                  KU("offset", f->read.offset));
+    } else if (is_old(t, st)) {
+        f->read = tail_place_end(t, f, true);
+        tail_store_place(t, f);
+        f->safe = f->read;
+        log_info("file is older than ignore_older: only what is written from now on is read",
+                 KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset));
     } else {
         /* `start` is for what is there when a pattern is looked at for the first time ever. Where reading begins is stored at
          * once: otherwise a crash before the first line would make a file new again, at another end. */
         if (t->looking && t->fresh_glob && t->conf->start == TAIL_START_END && !t->env.once) {
-            f->read = tail_place_end(t, f);
+            f->read = tail_place_end(t, f, false);
             tail_store_place(t, f);
         }
         f->safe = f->read;

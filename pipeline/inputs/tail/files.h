@@ -86,12 +86,11 @@ struct tail_file {
     nsec grown;        /* mono; when its size last changed under our eyes */
     nsec due;          /* mono; UNFINISHED, FAILED and HELD: when its time comes */
     unsigned failures; /* in a row */
-    struct log_limit split_log;
-    uint64_t seen;    /* number of the last look that found it */
-    unsigned missing; /* looks in a row that did not */
-    bool gone;        /* no name is left: read what there is, then drop it */
-    bool flush;       /* its grace time is over: the last line is a record as it stands */
-    bool whole;       /* UNFINISHED: what waits are whole lines, of which the record may go on */
+    uint64_t seen;     /* number of the last look that found it */
+    unsigned missing;  /* looks in a row that did not */
+    bool gone;         /* no name is left: read what there is, then drop it */
+    bool flush;        /* its grace time is over: the last line is a record as it stands */
+    bool whole;        /* UNFINISHED: what waits are whole lines, of which the record may go on */
 
     TAILQ_ENTRY(tail_file) queue; /* of its state */
     TAILQ_ENTRY(tail_file) handle;

@@ -108,9 +108,10 @@ void tail_fail(struct tail *t, struct tail_file *f, const char *doing, int error
     unsigned doublings = f->failures < TAIL_RETRY_DOUBLING ? f->failures : TAIL_RETRY_DOUBLING;
     char words[INPUT_ERROR_MAX];
 
-    if (f->failures++ == 0)
+    if (f->failures++ == 0 && log_due(&t->fail_log, t->now, TAIL_LOG_PERIOD))
         log_warn(t->env.once ? "file cannot be read" : "file cannot be read, will retry", KS("stream", t->env.stream),
-                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)), KS("hint", tail_advice(error)));
+                 KS("path", f->path), KS("doing", doing), KS("cause", strerror(error)),
+                 KU("more_since_last", t->fail_log.suppressed), KS("hint", tail_advice(error)));
     snprintf(words, sizeof(words), "%s: %s: %s", f->path, doing, strerror(error));
     input_health_error(t->env.health, words, tail_advice(error), t->now);
     tail_files_close(&t->files, f);

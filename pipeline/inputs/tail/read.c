@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define LOG_PERIOD (60 * NSEC_PER_SEC)
-
 /* --- safety ------------------------------------------------------------------------------------------------------ */
 
 /* On the committer thread. */
@@ -136,13 +134,13 @@ static bool append(struct tail *t, struct tail_file *f, struct frame **fr, const
     return true;
 }
 
-static void tell_split(struct tail *t, struct tail_file *f)
+static void tell_split(struct tail *t, const struct tail_file *f)
 {
     metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, 1);
-    if (log_due(&f->split_log, t->now, LOG_PERIOD))
+    if (log_due(&t->split_log, t->now, TAIL_LOG_PERIOD))
         log_warn("line is longer than a record may be: split into several records", KS("stream", t->env.stream),
                  KS("path", f->path), KU("offset", f->read.offset), KU("record_max_bytes", LINE_MAX_BYTES),
-                 KU("more_since_last", f->split_log.suppressed));
+                 KU("more_since_last", t->split_log.suppressed));
 }
 
 /* Appends what `cut` says is in the frame's space. It came of the bytes `in` of the file. */
@@ -299,17 +297,17 @@ static void tell_shaped(struct tail *t, struct tail_file *f, const struct shape_
         tell_split(t, f);
     if (out->cut > 0) {
         metrics_add(t->env.metrics, METRIC_INPUT_SPLIT_LINES, out->cut);
-        if (log_due(&t->cut_log, t->now, LOG_PERIOD))
+        if (log_due(&t->cut_log, t->now, TAIL_LOG_PERIOD))
             log_warn("record of several lines is longer than a record may be, or is never at its end: it is cut",
                      KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset),
                      KU("record_max_bytes", LINE_MAX_BYTES), KU("more_since_last", t->cut_log.suppressed),
                      KS("hint", "see whether `multiline` fits what is in the file"));
     }
-    if (out->bare > 0 && log_due(&t->bare_log, t->now, LOG_PERIOD))
+    if (out->bare > 0 && log_due(&t->bare_log, t->now, TAIL_LOG_PERIOD))
         log_warn("record goes without the fields of add_fields: with them it would be longer than a record may be",
                  KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset),
                  KU("record_max_bytes", LINE_MAX_BYTES), KU("more_since_last", t->bare_log.suppressed));
-    if (gave_up > t->gave_up && log_due(&t->gave_up_log, t->now, LOG_PERIOD)) {
+    if (gave_up > t->gave_up && log_due(&t->gave_up_log, t->now, TAIL_LOG_PERIOD)) {
         log_warn("a pattern of `multiline` takes too long for some lines: it has found nothing there",
                  KS("stream", t->env.stream), KS("path", f->path), KU("lines", gave_up - t->gave_up),
                  KS("hint", "begin it with ^, and put no repetition into another one"));

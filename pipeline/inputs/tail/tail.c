@@ -270,6 +270,14 @@ static const struct cfg_field fields[] = {
      .choices = starts,
      .help = "where to begin in files that are there when the input first starts. Files that come later are read from "
              "their beginning; with --once all are"},
+    {.name = "ignore_older",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct tail_conf, ignore_older),
+     .min = 1 * NSEC_PER_SEC,
+     .max = INT64_C(10) * 365 * 24 * 3600 * NSEC_PER_SEC,
+     .help = "a file that is met for the first time and was last written longer ago is not read: only what is written "
+             "to it "
+             "from then on. Left out: its age does not matter"},
     {.name = "encoding",
      .type = CFG_ENUM,
      .offset = offsetof(struct tail_conf, encoding),

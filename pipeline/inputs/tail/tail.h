@@ -50,7 +50,7 @@ struct tail_conf {
     int format;   /* enum container_format */
     struct tail_multiline_conf multiline;
     struct fields_conf add_fields;
-    nsec last_line, rescan;
+    nsec last_line, rescan, ignore_older;
     int64_t max_open_files;
     bool follow_symlinks;
 };
@@ -149,6 +149,7 @@ struct tail {
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
     nsec now;          /* mono; of the current callback */
     struct log_limit folder_log, cut_log, bare_log, gave_up_log;
+    struct log_limit fail_log, rewritten_log, zeros_log, split_log; /* of all files: TAIL_LOG_PERIOD */
     bool paused, paced; /* no turns for now; because enough is ahead of the deliveries */
     nsec held;          /* since when nothing goes in; 0: it does */
     bool stopping;      /* what is open ends now (shape.h) */
@@ -249,8 +250,8 @@ MUST_CHECK bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *
 enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file *f);
 /* What the mark at its beginning says; it is open. */
 enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f);
-/* Where reading begins for `start: end`: behind the last '\n'. */
-struct tail_place tail_place_end(struct tail *t, struct tail_file *f);
+/* Where reading begins for `start: end`: behind the last '\n'. `all`: behind all there is. */
+struct tail_place tail_place_end(struct tail *t, struct tail_file *f, bool all);
 /* How many of the bytes are whole lines. */
 size_t tail_whole_lines(struct slice in, enum tail_encoding e);
 

@@ -19,10 +19,13 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
         f->rewritten = true;
         return TAIL_STEP_END;
     }
-    log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
-             KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
-             KS("hint", "lines written between the last read and the truncation are in the copy that was made, if its "
-                        "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
+    if (log_due(&t->rewritten_log, t->now, TAIL_LOG_PERIOD))
+        log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
+                 KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
+                 KU("more_since_last", t->rewritten_log.suppressed),
+                 KS("hint",
+                    "lines written between the last read and the truncation are in the copy that was made, if its "
+                    "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
     tail_past_keep(t, f);
     f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
     f->zeros_to = 0;

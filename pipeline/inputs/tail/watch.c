@@ -76,6 +76,29 @@ bool tail_watch_add(struct tail_watch *w, const char *dir)
     return true;
 }
 
+/* FUSE may be anything, also sshfs or a folder that a virtual machine shares with its host. */
+bool tail_watch_is_remote(uint32_t type)
+{
+    static const uint32_t remote[] = {
+        0x6969,                             /* NFS */
+        0x517b,     0xff534d42, 0xfe534d42, /* SMB, CIFS, SMB2 */
+        0x65735546,                         /* FUSE */
+        0x01021997,                         /* 9P */
+        0x00c36400,                         /* Ceph */
+        0x0bd00bd0,                         /* Lustre */
+        0x47504653,                         /* GPFS */
+        0x5346414f, 0x6b414653,             /* AFS */
+        0x7461636f,                         /* OCFS2 */
+        0x01161970,                         /* GFS2 */
+        0x786f4256,                         /* VirtualBox's shared folders */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(remote); i++)
+        if (remote[i] == type)
+            return true;
+    return false;
+}
+
 static void report(struct tail_watch *w, const struct inotify_event *ev)
 {
     struct folder *f = *find(w, ev->wd);

@@ -17,6 +17,7 @@
 #include "pipeline/base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct tail_watch;
@@ -38,5 +39,8 @@ void tail_watch_close(struct tail_watch **w);
 
 /* Also when it is watched already. False: the system refuses (errno); then the folder must be polled. */
 bool tail_watch_add(struct tail_watch *w, const char *dir);
+
+/* Is it a file system (statfs(2), f_type) on which others write without a report? Then a watch is not enough. */
+bool tail_watch_is_remote(uint32_t type);
 
 #endif

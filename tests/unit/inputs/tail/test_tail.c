@@ -485,6 +485,34 @@ static void streams_of_a_container_go_on_where_each_was(void **state)
     assert_int_equal(rig_incoming_bytes(r), 6);
 }
 
+static void what_is_old_is_read_from_now_on(void **state)
+{
+    struct rig *r = *state;
+    const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+
+    conf.ignore_older = 3600 * NSEC_PER_SEC;
+    rig_append(r, "old.log", "old\nhalf");
+    rig_append(r, "new.log", "new\n");
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(r, "old.log"), old, 0), 0);
+    rig_start(r);
+    rig_expect(r, "new|");
+    rig_append(r, "old.log", " a line\nnow\n");
+    rig_expect(r, " a line|now|");
+    rig_stop(r);
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(r, "new.log"), old, 0), 0);
+    rig_start(r); /* it is not met for the first time */
+    rig_append(r, "new.log", "more\n");
+    rig_wait_incoming(r, 4);
+    assert_int_equal(rig_incoming(r), 4);
+}
+
+static void remote_file_systems_are_known(void **state)
+{
+    (void)state;
+    assert_true(tail_watch_is_remote(0x6969) && tail_watch_is_remote(0xff534d42) && tail_watch_is_remote(0x65735546));
+    assert_false(tail_watch_is_remote(0xef53) || tail_watch_is_remote(0x01021994) || tail_watch_is_remote(0x794c7630));
+}
+
 static void once_without_files_is_finished_at_once(void **state)
 {
     struct rig *r = *state;
@@ -798,6 +826,8 @@ int main(void)
         T(a_record_that_was_open_begins_anew),
         T(once_ends_what_is_open),
         T(streams_of_a_container_go_on_where_each_was),
+        T(what_is_old_is_read_from_now_on),
+        T(remote_file_systems_are_known),
         T(once_without_files_is_finished_at_once),
         T(excluded_and_compressed_files_are_left_alone),
     };
