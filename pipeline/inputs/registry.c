@@ -4,7 +4,7 @@
 #include <string.h>
 
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
-    amqp10_ops, amqp091_ops, http_input_ops;
+    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -18,6 +18,7 @@ static const struct {
     {"sqs", &sqs_ops},
     {"sns", &sns_ops},
     {"http", &http_input_ops},
+    {"splunk_hec", &splunk_hec_ops},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},

@@ -226,6 +226,33 @@ class HttpPosts(Input):
         assert status == 413 and str(self.most()) in text, (status, text)
 
 
+class SplunkHec(Input):
+    """Events are JSON, and so text; raw ones are lines of any bytes."""
+
+    ordered = False  # as Sns
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.port = free_port()
+
+    def config(self):
+        return {"splunk_hec": {"listen": f"127.0.0.1:{self.port}"}}
+
+    def carries(self, record):
+        return record and b"\n" not in record
+
+    def post(self, record):
+        return http_posts.post(self.port, record, path="/services/collector/raw")[:2]
+
+    def send(self, d, some):
+        for r in some:
+            assert self.post(r)[0] == 200
+
+    def check_too_large(self, d):
+        status, text = self.post(b"x" * (self.most() + 1))
+        assert status == 413 and str(self.most()) in text, (status, text)
+
+
 class Queue(Input):
     """A server or a stream whose messages have any bytes. `said`: what the log says of one that is too large."""
 
@@ -353,7 +380,7 @@ class Mqtt(Queue):
 
 INPUTS = {
     "api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
-    "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts,
+    "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts, "splunk_hec": SplunkHec,
 }
 
 

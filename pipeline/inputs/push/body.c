@@ -69,12 +69,38 @@ void push_body_drop(struct push_request *rq)
 {
     if (rq->body.max)
         give_back(rq, &rq->body);
+    if (rq->scratch.max)
+        give_back(rq, &rq->scratch);
 }
 
 void push_body_hand_over(struct push_request *rq)
 {
     budget_give(rq->in->env.budget, rq->held);
     rq->held = 0;
+}
+
+void push_body_drop_note(struct push_request *rq)
+{
+    if (rq->note.max)
+        give_back(rq, &rq->note);
+}
+
+struct buf *push_scratch(struct push_request *rq)
+{
+    buf_clear(&rq->scratch);
+    return hold(rq, &rq->scratch, rq->body.n + PUSH_BODY_FIRST) < 0 ? NULL : &rq->scratch;
+}
+
+int push_note(struct push_request *rq, struct slice text)
+{
+    if (make_room(rq, &rq->note, text.n) < 0)
+        return -1;
+    return buf_add_slice(&rq->note, text) < 0 ? push_no_memory(rq) : 0;
+}
+
+struct slice push_noted(const struct push_request *rq)
+{
+    return buf_slice(&rq->note);
 }
 
 /* --- packed ones --------------------------------------------------------------------------------------------------- */

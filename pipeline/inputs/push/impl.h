@@ -37,6 +37,8 @@ struct input {
     struct http_access *access; /* NULL: nothing is wanted */
     struct http_names names;    /* where nothing is wanted */
 
+    _Atomic uint64_t number; /* the next one */
+
     pthread_mutex_t ids; /* held while keys are looked for and their frames appended */
 
     pthread_mutex_t lock;
@@ -85,8 +87,8 @@ struct push_request {
     unsigned too_large;
     uint64_t discarded;
 
-    struct buf body;
-    size_t held; /* of the budget, for it */
+    struct buf body, scratch, note; /* the body, what the protocol makes of it, and what it notes for the answer */
+    size_t held;                    /* of the budget, for these */
 
     char key[PUSH_KEY_MAX + 1]; /* "": none */
     struct buf facts;           /* of each record */
@@ -122,7 +124,8 @@ MUST_CHECK int push_body_unpack(struct push_request *rq, const char *encoding);
 /* Most of it goes into one frame now, which counts in the budget, and the body itself no longer does: it goes soon. So what a record needs is not
  * counted twice. */
 void push_body_hand_over(struct push_request *rq);
-void push_body_drop(struct push_request *rq);
+void push_body_drop(struct push_request *rq); /* but for what was noted */
+void push_body_drop_note(struct push_request *rq);
 MUST_CHECK bool push_body_is_known(const char *encoding); /* is such a body taken? NULL: as it is */
 
 /* store.c: the last frame is whole. -1: refused. */

@@ -114,6 +114,13 @@ void push_set_too_large(struct push_request *rq, unsigned status);
 /* In head(): the request's key; false: it is too long, or no word. */
 MUST_CHECK bool push_set_key(struct push_request *rq, const char *key);
 
+/* In read(): empty, with room for as much as the body has and some more; until the next call. NULL: refused, there is no memory now. */
+struct buf *push_scratch(struct push_request *rq);
+/* What read() notes for reply(), when the body is gone. -1: refused. */
+MUST_CHECK int push_note(struct push_request *rq, struct slice text);
+struct slice push_noted(const struct push_request *rq);
+/* The next number of the input's: 0, 1, 2 ... since its start. */
+uint64_t push_number(struct push_request *rq);
 /* Facts of all its records, beside the headers. Before the first record. */
 void push_fact(struct push_request *rq, const char *name, struct slice value);
 

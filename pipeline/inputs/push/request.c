@@ -135,6 +135,7 @@ static enum MHD_Result answer(struct push_request *rq)
     if (re)
         MHD_destroy_response(re);
     buf_release(&out);
+    push_body_drop_note(rq);
     push_store_release(rq);
     http_exchange_await(rq->exchange, PUSH_TIMEOUT);
     return rc;
@@ -213,6 +214,7 @@ static void on_over(struct http_exchange *x)
 
     push_store_release(rq);
     push_body_drop(rq);
+    push_body_drop_note(rq);
     buf_release(&rq->facts);
     rq->magic = 0;
     mem_free(rq);

@@ -53,6 +53,11 @@ void push_set_too_large(struct push_request *rq, unsigned status)
     rq->too_large = status;
 }
 
+uint64_t push_number(struct push_request *rq)
+{
+    return atomic_fetch_add(&rq->in->number, 1);
+}
+
 bool push_set_key(struct push_request *rq, const char *key)
 {
     size_t n = strlen(key);
