@@ -907,6 +907,9 @@
  * are read as fast as the disk allows would take all of it, and producers would be turned away meanwhile. Files and
  * standard input never get less than what they need to go on. */
 #define READ_LEAST (4 * MIB)
+/* What libraries of inputs read ahead, beside limits.memory: this part of it, all together; and the least that each has. */
+#define READ_AHEAD_SHARE 8
+#define READ_AHEAD_LEAST LIMIT(256 * KIB, 32 * KIB)
 
 /* Batches of one stream that are sealed and not yet settled. Those that wait for their retry hold no place of deliveries_in_flight once
  * others get through, and no memory: a range in the spool, a seal in the journal, what was last seen (some KiB). */

@@ -81,6 +81,7 @@ struct engine {
     struct data_dir *data_dir;
     struct budget memory, intake, outgo; /* the whole, and what is for the way in and for the way out */
     struct budget reading;               /* the part of intake that tail and stdin may fill */
+    uint64_t ahead_wanted;               /* by the inputs of the start; see input_ahead */
     struct committer *committer;
     struct warm_store *warm;
     struct worker_pool *workers;
@@ -114,6 +115,9 @@ struct engine {
 
 /* Nobody has anything yet. */
 void engine_share_begin(struct engine *en);
+/* For the inputs of a stream that is about to read what `reads` says. Locks: takes en->lock. */
+struct input_ahead engine_share_ahead(struct engine *en, const struct engine_stream *es,
+                                      const struct stream_settings *reads);
 /* The stream will be as `conf` says, and read what `reads` does; the others have what is left. -1: they would have too few descriptors, and
  * nothing has changed. */
 MUST_CHECK int engine_take_descriptors(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,

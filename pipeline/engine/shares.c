@@ -19,8 +19,37 @@ static void share_memory(struct engine *en, bool api)
     budget_resize(&en->reading, reading);
 }
 
+static uint64_t ahead_of(const struct stream_settings *s)
+{
+    uint64_t wanted = 0;
+
+    for (size_t i = 0; i < s->input_count; i++)
+        if (s->inputs[i].ops->read_ahead)
+            wanted += s->inputs[i].ops->read_ahead(s->inputs[i].conf);
+    return wanted;
+}
+
+/* One that runs keeps what it has begun with. So that a stream which is changed does not get what others have, nobody gets more than at the start. */
+struct input_ahead engine_share_ahead(struct engine *en, const struct engine_stream *es,
+                                      const struct stream_settings *reads)
+{
+    struct input_ahead a = {.most = en->settings->memory_limit / READ_AHEAD_SHARE, .wanted = ahead_of(reads)};
+    const struct engine_stream *other;
+
+    pthread_mutex_lock(&en->lock);
+    TAILQ_FOREACH(other, &en->streams, link)
+        if (other != es)
+            a.wanted += ahead_of(other->reads);
+    pthread_mutex_unlock(&en->lock);
+    if (a.wanted < en->ahead_wanted)
+        a.wanted = en->ahead_wanted;
+    return a;
+}
+
 void engine_share_begin(struct engine *en)
 {
+    for (size_t i = 0; i < en->settings->stream_count; i++)
+        en->ahead_wanted += ahead_of(&en->settings->streams[i]);
     en->needs = process_descriptors();
     budget_init(&en->descriptors, 0); /* nobody reads yet */
     budget_init(&en->memory, en->settings->memory_limit);

@@ -78,6 +78,7 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .stream = es->conf->name,
         .spool = st->spool,
         .budget = &en->reading,
+        .ahead = engine_share_ahead(en, es, reads),
         .descriptors = &en->descriptors,
         .metrics = &st->metrics,
         .pushback = &st->intake.pushback,

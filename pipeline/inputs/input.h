@@ -9,7 +9,8 @@
  *
  *   - `fields` are its options. The manual, the hints for misspelt keys and `validate` know them from there.
  *   - open() takes what it needs or says what is missing. Memory that stays for as long as the input lives does not come from env->budget:
- *     a record that is larger than that waits until nobody holds any of it. What it is at most stands in limits.h and on the input's page.
+ *     a record that is larger than that waits until nobody holds any of it. What it is at most stands in limits.h and on the input's page, and
+ *     when it is more than a little it is `read_ahead`, of which env->ahead has a share for it.
  *   - start() runs in the main thread, on a loop that is held mostly: loop_call() initialises the handles, loop_group_add()
  *     notes them. What may wait for a disk is posted, so that it holds up nobody's start.
  *   - Around what may wait for a disk: loop_works() before, loop_rests() behind. So whoever asks hears which file it waits for.
@@ -74,6 +75,7 @@
 #include "config/options.h"
 #include "pipeline/base/budget.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/inputs/health.h"
 #include "pipeline/inputs/pace.h"
@@ -88,10 +90,29 @@ struct input_loop;
 struct http_servers;
 struct http_agent;
 
+/* What lies in libraries, where no budget counts it. All inputs of a process together have `most` of it, a part of limits.memory. When they want
+ * more, each gets less, in proportion. */
+struct input_ahead {
+    uint64_t most, wanted; /* zero: no limit */
+};
+
+/* Of one that wants so much: what it may have. */
+static inline uint64_t input_ahead_share(const struct input_ahead *a, uint64_t want)
+{
+    uint64_t share = want;
+
+    if (a->wanted > a->most)
+        share = (uint64_t)((double)want / (double)a->wanted * (double)a->most);
+    if (share < READ_AHEAD_LEAST)
+        share = READ_AHEAD_LEAST;
+    return share < want ? share : want;
+}
+
 struct input_env {
     const char *stream;
     struct spool *spool;
     struct budget *budget;       /* for frames */
+    struct input_ahead ahead;    /* what is read ahead beside that */
     struct budget *descriptors;  /* for files held open, each counts 1; NULL: no limit */
     struct metrics *metrics;     /* of the stream */
     struct input_health *health; /* of this input (health.h); may be NULL */
@@ -128,6 +149,9 @@ struct input_ops {
     unsigned (*threads)(const void *conf);
     /* How many descriptors its connections need at most: they are set aside, and are none of env->descriptors. NULL: none. */
     unsigned (*sockets)(const void *conf);
+    /* How many bytes it would like to hold in a library, beside env->budget, for as long as it lives; it holds input_ahead_share() of
+     * it at most. NULL: none. */
+    uint64_t (*read_ahead)(const void *conf);
 
     MUST_CHECK int (*open)(struct input **in, const void *conf, const struct input_env *env, struct err *e);
     MUST_CHECK int (*start)(struct input *in, struct err *e);

@@ -103,6 +103,8 @@ struct input {
 /* With `rk` NULL afterwards there is none, and it is tried again. */
 void kafka_begin_client(struct input *in, nsec now);
 void kafka_give_token(struct input *in, nsec now);
+/* Bytes that are read ahead: as `prefetch` says, or what there is for it. */
+uint64_t kafka_prefetch(const struct input *in);
 /* Leaves the group, if that can be done in time. */
 void kafka_end_client(struct input *in);
 

@@ -377,8 +377,16 @@ static int begin_tokens(struct input *in, struct err *e)
     return in->conf->sasl.mechanism == KAFKA_SASL_OAUTH ? kafka_tokens_open(&in->tokens, &tokens, e) : 0;
 }
 
-/* What is read ahead lies in librdkafka, beside limits.memory: a share of that which stays taken for as long as the input lives is one that others
- * wait for, who may need all of it for a moment. */
+static void say_prefetch(const struct input *in)
+{
+    uint64_t bytes = kafka_prefetch(in);
+
+    if (bytes < in->conf->prefetch)
+        log_info("less is read ahead than `prefetch` says: all inputs together have a part of limits.memory for that",
+                 KS("stream", in->env.stream), KS("input", in->label), KU("bytes", bytes),
+                 KU("prefetch", in->conf->prefetch), KS("hint", "raise limits.memory if the input is slow"));
+}
+
 static int kafka_open(struct input **out, const void *conf, const struct input_env *env, struct err *e)
 {
     struct input *in = mem_alloc(sizeof(*in));
@@ -388,6 +396,7 @@ static int kafka_open(struct input **out, const void *conf, const struct input_e
     in->label = input_health_label(env->health, "kafka");
     snprintf(in->source, sizeof(in->source), "%s, group %s", in->conf->brokers.v[0], in->conf->group);
     begin(in);
+    say_prefetch(in);
     if (in->env.seals)
         source_journal_attach(in->env.seals, wake, in);
     if (begin_tokens(in, e) < 0) {
@@ -422,6 +431,11 @@ static unsigned kafka_threads(const void *conf)
     return 1 + KAFKA_THREADS;
 }
 
+static uint64_t kafka_read_ahead(const void *conf)
+{
+    return ((const struct kafka_conf *)conf)->prefetch;
+}
+
 static unsigned kafka_sockets(const void *conf)
 {
     (void)conf;
@@ -438,6 +452,7 @@ const struct input_ops kafka_ops = {
     .finite = true,
     .threads = kafka_threads,
     .sockets = kafka_sockets,
+    .read_ahead = kafka_read_ahead,
     .open = kafka_open,
     .start = kafka_start,
     .stop = kafka_stop,

@@ -106,14 +106,21 @@ static bool subscribe(struct input *in, nsec now)
     return !err;
 }
 
+uint64_t kafka_prefetch(const struct input *in)
+{
+    return input_ahead_share(&in->env.ahead, in->conf->prefetch);
+}
+
 /* With `client` NULL afterwards there is none, and it is tried again. */
 void kafka_begin_client(struct input *in, nsec now)
 {
+    struct kafka_conf mine = *in->conf;
     rd_kafka_conf_t *conf;
     struct err e = {.msg = ""};
     char why[256];
 
-    if (kafka_client_conf(in->conf, in->env.base_dir, &conf, &e) < 0) {
+    mine.prefetch = kafka_prefetch(in);
+    if (kafka_client_conf(&mine, in->env.base_dir, &conf, &e) < 0) {
         kafka_failed(in, "begin", RD_KAFKA_RESP_ERR__INVALID_ARG, e.msg, now);
         return;
     }

@@ -67,7 +67,7 @@ const struct cfg_field kafka_fields[] = {
     {.name = "session_timeout", .type = CFG_DURATION, AT(session_timeout), .def = "45s", .min = 6 * NSEC_PER_SEC,
      .max = 1800 * NSEC_PER_SEC, .help = "the group gives away the partitions of a member that was not heard of for so long"},
     {.name = "prefetch", .type = CFG_SIZE, AT(prefetch), .def = "8MiB", .min = KAFKA_PREFETCH_MIN, .max = 1 * GIB,
-     .help = "what is read ahead, in memory beside limits.memory"},
+     .help = "what is read ahead, beside limits.memory; all inputs of this kind together have an eighth of that"},
     {.name = NULL},
 };
 /* clang-format on */

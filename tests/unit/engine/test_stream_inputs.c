@@ -120,6 +120,24 @@ static void stop(struct stream_inputs *si)
     stream_inputs_close(si);
 }
 
+static void inputs_read_ahead_within_what_there_is(void **state)
+{
+    const struct input_ahead none = {0}, enough = {.most = 8 * MIB, .wanted = 8 * MIB},
+                             scarce = {.most = 8 * MIB, .wanted = 32 * MIB},
+                             many = {.most = 8 * MIB, .wanted = 1024 * GIB},
+                             large = {.most = 128 * GIB, .wanted = 256 * GIB};
+
+    (void)state;
+    assert_int_equal(input_ahead_share(&none, 8 * MIB), 8 * MIB);
+    assert_int_equal(input_ahead_share(&enough, 8 * MIB), 8 * MIB);
+    assert_int_equal(input_ahead_share(&scarce, 8 * MIB), 2 * MIB);
+    assert_int_equal(input_ahead_share(&scarce, 24 * MIB), 6 * MIB);
+    assert_int_equal(input_ahead_share(&many, 8 * MIB), READ_AHEAD_LEAST);
+    assert_int_equal(input_ahead_share(&many, READ_AHEAD_LEAST / 2), READ_AHEAD_LEAST / 2);
+    assert_int_equal(input_ahead_share(&large, 1 * GIB), 512 * MIB);
+    assert_int_equal(input_ahead_share(&scarce, 0), 0);
+}
+
 static void a_stream_without_inputs_needs_no_loop(void **state)
 {
     struct stream_inputs si;
@@ -200,6 +218,7 @@ static void who_shares_a_thread_says_whose_file_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(inputs_read_ahead_within_what_there_is),
         cmocka_unit_test_setup(a_stream_without_inputs_needs_no_loop, set_up),
         cmocka_unit_test_setup(an_input_that_a_disk_keeps_is_named_and_not_waited_for, set_up),
         cmocka_unit_test_setup(who_shares_a_thread_says_whose_file_it_is, set_up),

@@ -22,7 +22,7 @@ static void try_to_make(const struct kafka_conf *c)
 
 static void any_bound_makes_a_client(void **state)
 {
-    const uint64_t prefetches[] = {KAFKA_PREFETCH_MIN, 2 * MIB, 3 * MIB, 8 * MIB, 400 * MIB, 1 * GIB};
+    const uint64_t prefetches[] = {READ_AHEAD_LEAST, KAFKA_PREFETCH_MIN, 2 * MIB, 3 * MIB, 8 * MIB, 400 * MIB, 1 * GIB};
     const nsec timeouts[] = {6 * NSEC_PER_SEC, 45 * NSEC_PER_SEC, 1800 * NSEC_PER_SEC};
     char broker[] = "127.0.0.1:1", group[] = "g", *brokers[] = {broker};
     struct kafka_conf c = {.brokers = {brokers, 1}, .group = group, .session_timeout = timeouts[1]};
