@@ -134,8 +134,8 @@ class SharedCampaign:
 
 
 def bench(t, records, partitions):
-    """Daemons that find a topic full: records and MB a second of all together between a tenth and all of them, and the time of CPU that they
-    took for it."""
+    """Daemons that find a topic full: records a second of all together between a tenth and nine tenths of them, and the time of CPU that they
+    took for it. (The last ones of a partition that has moved wait for buffer.interval.)"""
     broker = type("SharedKafka", (Kafka,), {"groups": partitions})(t)
     env = {**os.environ, "PYTHONPATH": os.path.join(HERE, "senders"), "MESSAGE_SIZE": "200"}
     subprocess.run(broker.sender(records, partitions, 10_000_000), check=True, env=env, cwd=t.dir)
@@ -153,7 +153,7 @@ def bench(t, records, partitions):
             return sum(d.books("app").delivered for d in daemons)
         wait_until("a tenth is delivered", lambda: delivered() >= records // 10, 120 * t.slow, period=0.02)
         began, first, cpu = time.monotonic(), delivered(), sum(_cpu(d) for d in daemons)
-        wait_until("all is delivered", lambda: delivered() >= records, 600 * t.slow, period=0.05)
+        wait_until("nine tenths are delivered", lambda: delivered() >= records // 10 * 9, 600 * t.slow, period=0.05)
         took, cpu, done = time.monotonic() - began, sum(_cpu(d) for d in daemons) - cpu, delivered() - first
         print(f"# {count} daemons: {done / took:,.0f} records/s, {done / cpu:,.0f} records for each second of CPU", flush=True)
         for d in daemons:
