@@ -155,6 +155,36 @@ static void reading_goes_on_anywhere(void **state)
     buf_release(&stored);
 }
 
+/* The next line, and in how many turns it came. */
+struct feed {
+    struct object_text t;
+    struct buf stored;
+    size_t piece, from;
+    unsigned again;
+};
+
+static enum object_text_answer next_line(struct feed *f, struct slice *line)
+{
+    struct err e;
+
+    for (;;) {
+        uint64_t left = f->t.skip;
+        enum object_text_answer answer = object_text_line(&f->t, f->from == f->stored.n, line, &e);
+
+        assert_true(left - f->t.skip < OBJECTS_PASS_OVER + UNPACK_PIECE);
+        if (answer == OBJECT_TEXT_AGAIN) {
+            f->again++;
+        } else if (answer == OBJECT_TEXT_MORE) {
+            size_t n = f->stored.n - f->from < f->piece ? f->stored.n - f->from : f->piece;
+
+            object_text_feed(&f->t, slice_of(f->stored.p + f->from, n));
+            f->from += n;
+        } else {
+            return answer;
+        }
+    }
+}
+
 /* Some kilobytes stand for a text that would keep the thread for as long as it takes to unpack. */
 static void what_is_passed_over_comes_in_turns(void **state)
 {
@@ -167,40 +197,21 @@ static void what_is_passed_over_comes_in_turns(void **state)
     memcpy(text + n - 1, "\none\ntwo", 8); /* the first line is n bytes */
     for (size_t i = 0; i < ARRAY_LEN(CODECS); i++)
         for (size_t piece = 100; piece <= MIB; piece *= 100) {
-            struct object_text t;
-            struct buf stored;
-            struct slice line = SLICE("");
-            enum object_text_answer answer;
-            unsigned again = 0;
-            size_t from = 0;
-            struct err e;
+            struct feed f = {.piece = piece};
+            struct slice line;
 
-            buf_init(&stored, 64 * MIB);
-            packed(CODECS[i], slice_of(text, n + 7), &stored);
-            object_text_init(&t);
-            object_text_begin(&t, n, true);
-            do {
-                uint64_t left = t.skip;
-
-                answer = object_text_line(&t, from == stored.n, &line, &e);
-                assert_true(left - t.skip < OBJECTS_PASS_OVER + UNPACK_PIECE);
-                if (answer == OBJECT_TEXT_AGAIN) {
-                    again++;
-                } else if (answer == OBJECT_TEXT_MORE) {
-                    size_t part = stored.n - from < piece ? stored.n - from : piece;
-
-                    object_text_feed(&t, slice_of(stored.p + from, part));
-                    from += part;
-                }
-            } while (answer == OBJECT_TEXT_AGAIN || answer == OBJECT_TEXT_MORE);
-            assert_true(again > 0 || piece < stored.n);
-            assert_int_equal(answer, OBJECT_TEXT_LINE);
+            buf_init(&f.stored, 64 * MIB);
+            packed(CODECS[i], slice_of(text, n + 7), &f.stored);
+            object_text_init(&f.t);
+            object_text_begin(&f.t, n, true);
+            assert_int_equal(next_line(&f, &line), OBJECT_TEXT_LINE);
             assert_true(slice_is(line, "one"));
-            object_text_took(&t);
-            assert_int_equal(object_text_line(&t, true, &line, &e), OBJECT_TEXT_LAST_LINE);
+            assert_true(f.again > 0 || piece < f.stored.n);
+            object_text_took(&f.t);
+            assert_int_equal(next_line(&f, &line), OBJECT_TEXT_LAST_LINE);
             assert_true(slice_is(line, "two"));
-            object_text_release(&t);
-            buf_release(&stored);
+            object_text_release(&f.t);
+            buf_release(&f.stored);
         }
     mem_free(text);
 }
