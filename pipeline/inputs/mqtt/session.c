@@ -4,6 +4,7 @@
 #include "pipeline/base/mem.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define QUOTA_EXCEEDED 0x97 /* what PUBACK and PUBREC can say of a message that is too large */
@@ -18,8 +19,11 @@ void mqtt_session_release(struct mqtt_session *s)
 {
     mem_free(s->acks);
     mem_free(s->releases);
+    mem_free(s->texts);
     s->acks = NULL;
     s->releases = NULL;
+    s->texts = NULL;
+    s->text_count = s->text_room = 0;
 }
 
 void mqtt_session_lost(struct mqtt_session *s)
@@ -70,6 +74,7 @@ static void clear(struct mqtt_session *s)
 {
     s->state = MQTT_CLEARING;
     s->fresh = true;
+    s->text_count = 0;
     store(s, MQTT_STORE_CLEAR, NULL, 0);
 }
 
@@ -107,17 +112,75 @@ static void owe(struct mqtt_session *s, const struct mqtt_packet *p, uint8_t rea
         .number = s->numbers, .kind = p->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, .id = p->id, .reason = reason};
 }
 
-/* The server has given up the message that we know by this identifier. */
-static bool is_used_anew(const struct mqtt_session *s, const struct mqtt_packet *p)
+static void sum_of(const struct mqtt_packet *p, unsigned char sum[SHA256_BYTES])
 {
-    return s->answered && p->qos == 2 && !p->dup && !in_hand(s, p->id) && s->keeper->knows(s->ctx, p->id);
+    struct sha256 *x = sha256_new();
+    char length[32];
+
+    snprintf(length, sizeof(length), "%zu ", p->topic.n);
+    sha256_begin(x);
+    sha256_add(x, slice_str(length));
+    sha256_add(x, p->topic);
+    sha256_add(x, p->payload);
+    sha256_end(x, sum);
+    sha256_free(&x);
+}
+
+static struct mqtt_text *text_of(const struct mqtt_session *s, uint16_t id)
+{
+    for (size_t i = 0; i < s->text_count; i++)
+        if (s->texts[i].id == id)
+            return &s->texts[i];
+    return NULL;
+}
+
+static void note_text(struct mqtt_session *s, const struct mqtt_packet *p)
+{
+    struct mqtt_text *t = text_of(s, p->id);
+
+    if (!t && s->text_count == s->text_room) {
+        s->text_room = s->text_room ? 2 * s->text_room : 16;
+        s->texts = mem_grow(s->texts, s->text_room, sizeof(*s->texts));
+    }
+    if (!t)
+        t = &s->texts[s->text_count++];
+    t->id = p->id;
+    sum_of(p, t->sum);
+}
+
+static void forget_text(struct mqtt_session *s, uint16_t id)
+{
+    struct mqtt_text *t = text_of(s, id);
+
+    if (t)
+        *t = s->texts[--s->text_count];
+}
+
+/* False also when it is not known. */
+static bool is_another_text(const struct mqtt_session *s, const struct mqtt_packet *p)
+{
+    const struct mqtt_text *t = text_of(s, p->id);
+    unsigned char sum[SHA256_BYTES];
+
+    if (!t)
+        return false;
+    sum_of(p, sum);
+    return memcmp(t->sum, sum, sizeof(sum)) != 0;
+}
+
+/* The server has given up the message that we know by this identifier, or knows it by another one. */
+static bool is_used_anew(const struct mqtt_session *s, const struct mqtt_packet *p, bool large)
+{
+    if (p->qos != 2 || in_hand(s, p->id) || !s->keeper->knows(s->ctx, p->id))
+        return false;
+    return (s->answered && !p->dup) || (!large && is_another_text(s, p));
 }
 
 static enum mqtt_took take_publish(struct mqtt_session *s, const struct mqtt_packet *p, bool large)
 {
     if (p->qos > 0 && s->count == s->most)
         return MQTT_LATER;
-    if (is_used_anew(s, p)) {
+    if (is_used_anew(s, p, large)) {
         if (s->storing == MQTT_STORE_NOTHING)
             store(s, MQTT_STORE_FORGET, &p->id, 1);
         return MQTT_LATER;
@@ -126,6 +189,8 @@ static enum mqtt_took take_publish(struct mqtt_session *s, const struct mqtt_pac
     case WINDOW_TAKEN:
         s->numbers++;
         owe(s, p, 0);
+        if (p->qos == 2)
+            note_text(s, p);
         break;
     case WINDOW_TOO_LARGE: /* it would come again and again, and never fit */
         owe(s, p, QUOTA_EXCEEDED);
@@ -220,6 +285,8 @@ static bool complete(struct mqtt_session *s)
 
     while (n < s->completed && s->keeper->send(s->ctx, MQTT_PUBCOMP, s->releases[n], 0) == 0)
         n++;
+    for (size_t i = 0; i < n; i++)
+        forget_text(s, s->releases[i]);
     if (n > 0)
         memmove(s->releases, s->releases + n, (s->release_count - n) * sizeof(*s->releases));
     s->release_count -= n;

@@ -11,7 +11,9 @@
  *                   PUBCOMP goes out. Only then the server may give it to another message. But one that gives a message up while we are away,
  *                   because its time is over, says nothing, and uses the identifier anew. What it sends again is marked so (DUP), or comes
  *                   before the answer to the first PING of the connection: what is neither is a new message, and the identifier is forgotten
- *                   before that is taken.
+ *                   before that is taken. So is what is not the text that came with this identifier, whatever its marks: a server that was
+ *                   restarted, and keeps messages but not their identifiers (Artemis), gives these out anew and says DUP. Texts are known
+ *                   since this program was started.
  * A new session     begins with other meanings of all identifiers. They are forgotten before anything is subscribed to.
  *
  * Which session it is must be known after a crash, too. CONNACK says whether there was one; but one that was made by an attempt whose
@@ -23,12 +25,14 @@
  * It sends and stores through a keeper, has no clock and no connection.
  *
  * Threads    one. Ownership: mqtt_session_release(); the keeper outlives it.
- * Bounds     `most` messages without an answer, as many identifiers that are being forgotten as there are; who does not fit is taken later.
+ * Bounds     `most` messages without an answer, as many identifiers that are being forgotten as there are; who does not fit is taken later. 34 bytes
+ *            for each identifier of QoS 2 that the server has not released.
  */
 #ifndef PIPELINE_INPUTS_MQTT_SESSION_H
 #define PIPELINE_INPUTS_MQTT_SESSION_H
 
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
 #include "pipeline/inputs/mqtt/packet.h"
 #include "pipeline/inputs/window.h"
@@ -71,6 +75,12 @@ struct mqtt_ack {
     uint8_t reason;
 };
 
+/* What came with an identifier of QoS 2 that is not forgotten yet. */
+struct mqtt_text {
+    uint16_t id;
+    unsigned char sum[SHA256_BYTES]; /* of topic and payload */
+};
+
 struct mqtt_session {
     const struct mqtt_keeper *keeper;
     void *ctx;
@@ -86,6 +96,8 @@ struct mqtt_session {
     size_t most, first, count;
     uint16_t *releases; /* identifiers of PUBREL in order; the first `forgetting` are being forgotten */
     size_t release_count, release_room, forgetting, completed;
+    struct mqtt_text *texts; /* as many as there are identifiers, at most */
+    size_t text_count, text_room;
     bool trusted_before; /* CONNECT */
     bool probed;         /* PINGREQ is sent */
     bool answered;       /* a PINGRESP came over this connection */

@@ -571,6 +571,43 @@ static void an_identifier_that_is_used_anew_is_of_a_new_message(void **state)
     mqtt_session_release(&w.session);
 }
 
+/* A server that was restarted: it has its messages, and not the identifiers that they had. */
+static void a_text_that_comes_with_the_identifier_of_another_is_a_message_of_its_own(void **state)
+{
+    struct mqtt_packet p = {.kind = MQTT_PUBLISH, .id = 1, .qos = 2, .topic = SLICE("t"), .payload = SLICE("0")};
+    struct world w;
+    struct err e;
+
+    (void)state;
+    world_init(&w);
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
+    sync_one(&w);
+    turn(&w);
+    assert_int_equal(w.log.stored[0], 1);
+    p.dup = true;
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK); /* the same again */
+    turn(&w);
+    assert_int_equal(w.log.count, 0);
+    p.payload = SLICE("1");
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_LATER); /* known as another */
+    sync_one(&w);
+    assert_false(w.log.known[1]);
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
+    sync_one(&w);
+    turn(&w);
+    assert_int_equal(w.log.stored[1], 1);
+    p.topic = SLICE("u"); /* the text is what is sent to a topic */
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_LATER);
+    sync_one(&w);
+    p.topic = SLICE("t");
+    p.payload = SLICE("2");
+    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
+    sync_one(&w);
+    turn(&w);
+    assert_int_equal(w.session.text_count, 1);
+    mqtt_session_release(&w.session);
+}
+
 static void what_breaks_the_protocol_is_said(void **state)
 {
     struct mqtt_packet p = {.kind = MQTT_PUBLISH, .id = 1, .qos = 2, .payload = SLICE("0")};
@@ -634,6 +671,7 @@ int main(void)
         cmocka_unit_test(and_in_many_long_ones),
         cmocka_unit_test(acknowledgements_keep_the_order_of_the_messages),
         cmocka_unit_test(an_identifier_that_is_used_anew_is_of_a_new_message),
+        cmocka_unit_test(a_text_that_comes_with_the_identifier_of_another_is_a_message_of_its_own),
         cmocka_unit_test(what_breaks_the_protocol_is_said),
         cmocka_unit_test(what_cannot_be_stored_gives_the_connection_up),
     };
