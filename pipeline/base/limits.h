@@ -1085,16 +1085,18 @@
 #define NAMED_COUNTERS_MAX      LIMIT(100, 4)
 #define NAMED_COUNTERS_NAME_MAX 64
 
-/* What is kept of a stream for people (chronicle.h): an hour in slots; the last objects, errors and events; bytes of a name, and of a text.
+/* What is kept of a stream for people (chronicle.h): an hour in slots, and those that
+ * there is memory for at first; the last objects, errors and events; bytes of a name, and of a text.
  * And how often the streams are asked how they stand. */
-#define HISTORY_SLOT      (30 * NSEC_PER_SEC)
-#define HISTORY_SLOTS     LIMIT(120, 4)
-#define HISTORY_TICK      (5 * NSEC_PER_SEC)
-#define CHRONICLE_OBJECTS LIMIT(10, 2)
-#define CHRONICLE_ERRORS  LIMIT(8, 2)
-#define CHRONICLE_EVENTS  LIMIT(12, 2)
-#define CHRONICLE_NAME    200
-#define CHRONICLE_TEXT    255
+#define HISTORY_SLOT        (30 * NSEC_PER_SEC)
+#define HISTORY_SLOTS       LIMIT(120, 4)
+#define HISTORY_FIRST_SLOTS LIMIT(8, 2)
+#define HISTORY_TICK        (5 * NSEC_PER_SEC)
+#define CHRONICLE_OBJECTS   LIMIT(10, 2)
+#define CHRONICLE_ERRORS    LIMIT(8, 2)
+#define CHRONICLE_EVENTS    LIMIT(12, 2)
+#define CHRONICLE_NAME      200
+#define CHRONICLE_TEXT      255
 
 /* Connections to the admin server, and those that wait to be accepted. */
 #define ADMIN_CONNECTIONS 64

@@ -12,20 +12,38 @@ void chronicle_init(struct chronicle *c)
     pthread_mutex_init(&c->lock, NULL);
 }
 
+static size_t kept(uint64_t count, size_t max)
+{
+    return count < max ? (size_t)count : max;
+}
+
 void chronicle_release(struct chronicle *c)
 {
-    for (size_t i = 0; i < CHRONICLE_OBJECTS; i++)
-        MEM_CLEAR(c->objects[i].name);
-    for (size_t i = 0; i < CHRONICLE_ERRORS; i++)
-        MEM_CLEAR(c->errors[i].text);
-    for (size_t i = 0; i < CHRONICLE_EVENTS; i++)
-        MEM_CLEAR(c->events[i].text);
+    for (size_t i = 0; i < kept(c->object_count, CHRONICLE_OBJECTS); i++)
+        mem_free(c->objects[i].name);
+    for (size_t i = 0; i < kept(c->error_count, CHRONICLE_ERRORS); i++)
+        mem_free(c->errors[i].text);
+    for (size_t i = 0; i < kept(c->event_count, CHRONICLE_EVENTS); i++)
+        mem_free(c->events[i].text);
+    MEM_CLEAR(c->objects);
+    MEM_CLEAR(c->errors);
+    MEM_CLEAR(c->events);
     history_release(&c->history);
     named_counters_release(&c->codes);
     pthread_mutex_destroy(&c->lock);
 }
 
 /* --- noting --------------------------------------------------------------------------------------------------------- */
+
+/* A ring of at most `max` with a cleared place for one more, as long as it is not full. */
+static void *with_place(void *ring, uint64_t count, size_t max, size_t size)
+{
+    if (count >= max)
+        return ring;
+    ring = mem_grow(ring, (size_t)count + 1, size);
+    memset((char *)ring + count * size, 0, size);
+    return ring;
+}
 
 /* A copy of at most `max` bytes; the rest is told by three dots. */
 static char *cut(struct slice s, size_t max)
@@ -46,6 +64,7 @@ void chronicle_delivered(struct chronicle *c, const struct chronicle_object *o, 
         histogram_add(&c->size, &HISTOGRAM_BYTES, o->bytes);
     }
     pthread_mutex_lock(&c->lock);
+    c->objects = with_place(c->objects, c->object_count, CHRONICLE_OBJECTS, sizeof(*c->objects));
     to = &c->objects[c->object_count++ % CHRONICLE_OBJECTS];
     mem_free(to->name);
     *to = *o;
@@ -65,8 +84,9 @@ void chronicle_failed(struct chronicle *c, nsec wall, const char *code, const ch
     if (!c)
         return;
     pthread_mutex_lock(&c->lock);
-    x = &c->errors[(c->error_count + CHRONICLE_ERRORS - 1) % CHRONICLE_ERRORS];
-    if (c->error_count == 0 || !is_same(x, code, text)) {
+    x = c->error_count > 0 ? &c->errors[(c->error_count - 1) % CHRONICLE_ERRORS] : NULL;
+    if (!x || !is_same(x, code, text)) {
+        c->errors = with_place(c->errors, c->error_count, CHRONICLE_ERRORS, sizeof(*c->errors));
         x = &c->errors[c->error_count++ % CHRONICLE_ERRORS];
         mem_free(x->text);
         *x = (struct chronicle_error){.first = wall, .text = cut(slice_str(text), CHRONICLE_TEXT)};
@@ -100,6 +120,7 @@ void chronicle_event(struct chronicle *c, nsec wall, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     pthread_mutex_lock(&c->lock);
+    c->events = with_place(c->events, c->event_count, CHRONICLE_EVENTS, sizeof(*c->events));
     to = &c->events[c->event_count++ % CHRONICLE_EVENTS];
     mem_free(to->text);
     *to = (struct chronicle_event){.at = wall, .text = mem_strdup(text)};
@@ -118,11 +139,6 @@ void chronicle_note(struct chronicle *c, nsec mono, const struct history_totals 
 }
 
 /* --- looking -------------------------------------------------------------------------------------------------------- */
-
-static size_t kept(uint64_t count, size_t max)
-{
-    return count < max ? (size_t)count : max;
-}
 
 static char *copy(const char *text)
 {

@@ -41,10 +41,10 @@ struct chronicle_event {
 };
 
 struct chronicle {
-    pthread_mutex_t lock; /* guards all but the histograms */
-    struct chronicle_object objects[CHRONICLE_OBJECTS];
-    struct chronicle_error errors[CHRONICLE_ERRORS];
-    struct chronicle_event events[CHRONICLE_EVENTS];
+    pthread_mutex_t lock;             /* guards all but the histograms */
+    struct chronicle_object *objects; /* rings, as long as what has happened, up to CHRONICLE_OBJECTS ... */
+    struct chronicle_error *errors;
+    struct chronicle_event *events;
     uint64_t object_count, error_count, event_count; /* ever: the newest is in the place of count - 1 */
     struct history history;
     struct named_counters codes; /* how attempts at the destination ended */

@@ -1,28 +1,170 @@
-/* A ring of slots with numbers: the clock divided by the length of one. A slot that nobody told anything in is cleared when a later one
- * begins, so the ring never shows what is older than itself. */
+/* A ring of slots with numbers: the clock divided by the length of one. The newest slot is kept as it is, since it grows; when a later one
+ * begins it is packed and put into the ring, with the silent ones between, so the ring never shows what is older than itself. The ring grows
+ * with what there is to keep, and goes when all of it is nothing.
+ *
+ * A packed figure is a float without sign: six bits of exponent, ten behind the leading one, rounded. Nothing is lost that a chart could show. */
 #include "pipeline/delivery/history.h"
 
 #include "pipeline/base/mem.h"
 
+#include <assert.h>
 #include <string.h>
 
+#define FIGURES      9
+#define FLOAT_BITS   23 /* of a float behind its leading one */
+#define FLOAT_BIAS   127
+#define PACKED_BITS  10
+#define PACKED_BIAS  17
+#define PACKED_LARGE 63 /* exponent */
+#define PACKED_SHIFT (FLOAT_BITS - PACKED_BITS)
+#define PACKED_MASK  ((1U << PACKED_BITS) - 1)
+
+struct history_packed {
+    uint16_t figure[FIGURES];
+};
+
+static_assert(sizeof(struct history_point) == FIGURES * sizeof(float), "a point is its figures");
+
 static const struct history_point NOTHING;
+
+/* --- figures in 16 bits ---------------------------------------------------------------------------------------------- */
+
+/* Of what is not negative. */
+static uint16_t pack(float figure)
+{
+    uint32_t bits;
+    int exponent;
+
+    memcpy(&bits, &figure, sizeof(bits));
+    bits += 1U << (PACKED_SHIFT - 1);
+    exponent = (int)(bits >> FLOAT_BITS) - FLOAT_BIAS + PACKED_BIAS;
+    if (exponent < 1)
+        return 0;
+    if (exponent > PACKED_LARGE)
+        return UINT16_MAX;
+    return (uint16_t)((unsigned)exponent << PACKED_BITS | (bits >> PACKED_SHIFT & PACKED_MASK));
+}
+
+static float unpack(uint16_t packed)
+{
+    uint32_t bits = packed ? (uint32_t)((packed >> PACKED_BITS) - PACKED_BIAS + FLOAT_BIAS) << FLOAT_BITS |
+                                 (packed & PACKED_MASK) << PACKED_SHIFT
+                           : 0;
+    float figure;
+
+    memcpy(&figure, &bits, sizeof(figure));
+    return figure;
+}
+
+static struct history_packed pack_point(const struct history_point *p)
+{
+    struct history_packed out;
+    float figures[FIGURES];
+
+    memcpy(figures, p, sizeof(figures));
+    for (size_t i = 0; i < FIGURES; i++)
+        out.figure[i] = pack(figures[i]);
+    return out;
+}
+
+static struct history_point unpack_point(const struct history_packed *p)
+{
+    struct history_point out;
+    float figures[FIGURES];
+
+    for (size_t i = 0; i < FIGURES; i++)
+        figures[i] = unpack(p->figure[i]);
+    memcpy(&out, figures, sizeof(out));
+    return out;
+}
+
+/* --- the ring -------------------------------------------------------------------------------------------------------- */
 
 static int64_t slot_of(nsec now)
 {
     return now / HISTORY_SLOT;
 }
 
-static struct history_point *at(const struct history *h, int64_t slot)
+static struct history_packed *at(const struct history *h, int64_t slot)
 {
-    return &h->points[slot % HISTORY_SLOTS];
+    return &h->points[slot % (int64_t)h->room];
 }
 
 void history_release(struct history *h)
 {
     MEM_CLEAR(h->points);
+    h->room = 0;
     h->begun = false;
 }
+
+/* Room for this slot, behind all that are there. */
+static void make_room(struct history *h, int64_t slot)
+{
+    struct history old = *h;
+
+    if (slot - h->from < (int64_t)h->room)
+        return;
+    if (h->room == HISTORY_SLOTS) {
+        h->from = slot - HISTORY_SLOTS + 1;
+        return;
+    }
+    h->room = 2 * old.room > HISTORY_FIRST_SLOTS ? 2 * old.room : HISTORY_FIRST_SLOTS;
+    if (h->room > HISTORY_SLOTS)
+        h->room = HISTORY_SLOTS;
+    h->points = mem_array(h->room, sizeof(*h->points));
+    for (int64_t s = h->from; s < slot; s++)
+        *at(h, s) = *at(&old, s);
+    mem_free(old.points);
+}
+
+static void keep(struct history *h, int64_t slot, const struct history_point *p)
+{
+    struct history_packed packed = pack_point(p);
+
+    if (!h->points)
+        h->from = slot;
+    make_room(h, slot);
+    *at(h, slot) = packed;
+}
+
+/* Where nothing of it is to be shown any more. */
+static void drop_old(struct history *h, bool all_old)
+{
+    static const struct history_packed none;
+    bool needed = false;
+
+    for (size_t i = 0; !all_old && !needed && i < h->room; i++)
+        needed = memcmp(&h->points[i], &none, sizeof(none)) != 0;
+    if (needed)
+        return;
+    MEM_CLEAR(h->points);
+    h->room = 0;
+}
+
+static bool is_nothing(const struct history_point *p)
+{
+    return memcmp(p, &NOTHING, sizeof(*p)) == 0;
+}
+
+/* Up to this slot; those between had nothing. */
+static void advance(struct history *h, int64_t slot)
+{
+    bool all_old = slot - h->slot >= HISTORY_SLOTS;
+
+    if (slot <= h->slot)
+        return;
+    if (!all_old && (h->points || !is_nothing(&h->newest)))
+        keep(h, h->slot, &h->newest);
+    for (int64_t s = h->slot + 1; !all_old && h->points && s < slot; s++)
+        keep(h, s, &NOTHING);
+    drop_old(h, all_old);
+    h->newest = NOTHING;
+    h->slot = slot;
+    h->slot_deliveries = 0;
+    h->slot_took = 0;
+}
+
+/* --- noting ---------------------------------------------------------------------------------------------------------- */
 
 static uint64_t grown(uint64_t before, uint64_t now)
 {
@@ -36,26 +178,6 @@ static void begin(struct history *h, nsec now, const struct history_totals *t)
     h->last = *t;
 }
 
-/* Up to the slot of now; those between had nothing. */
-static void advance(struct history *h, int64_t slot)
-{
-    int64_t from = slot - h->slot > HISTORY_SLOTS ? slot - HISTORY_SLOTS : h->slot;
-
-    if (slot <= h->slot)
-        return;
-    for (int64_t s = from + 1; h->points && s <= slot; s++)
-        *at(h, s) = NOTHING;
-    h->slot = slot;
-    h->slot_deliveries = 0;
-    h->slot_took = 0;
-}
-
-static bool is_nothing(const struct history_totals *before, const struct history_totals *t)
-{
-    return before->records_in == t->records_in && before->records_out == t->records_out &&
-           before->bytes_out == t->bytes_out && before->failures == t->failures && t->freshness == 0 && t->waiting == 0;
-}
-
 void history_note(struct history *h, nsec now, const struct history_totals *t)
 {
     struct history_point *p;
@@ -63,13 +185,7 @@ void history_note(struct history *h, nsec now, const struct history_totals *t)
     if (!h->begun)
         begin(h, now, t);
     advance(h, slot_of(now));
-    if (!h->points && is_nothing(&h->last, t)) {
-        h->last = *t;
-        return;
-    }
-    if (!h->points)
-        h->points = mem_array(HISTORY_SLOTS, sizeof(*h->points));
-    p = at(h, h->slot);
+    p = &h->newest;
     p->records_in += (float)grown(h->last.records_in, t->records_in);
     p->bytes_in += (float)grown(h->last.bytes_in, t->bytes_in);
     p->records_out += (float)grown(h->last.records_out, t->records_out);
@@ -86,6 +202,8 @@ void history_note(struct history *h, nsec now, const struct history_totals *t)
     h->last = *t;
 }
 
+/* --- looking --------------------------------------------------------------------------------------------------------- */
+
 /* The slot of now, which is never before the newest one. */
 static int64_t newest(const struct history *h, nsec now)
 {
@@ -96,9 +214,9 @@ static int64_t newest(const struct history *h, nsec now)
 
 static struct history_point point(const struct history *h, int64_t slot)
 {
-    bool there = h->points && slot >= h->first && slot <= h->slot && slot > h->slot - HISTORY_SLOTS;
-
-    return there ? *at(h, slot) : NOTHING;
+    if (slot == h->slot)
+        return h->newest;
+    return h->points && slot >= h->from && slot < h->slot ? unpack_point(at(h, slot)) : NOTHING;
 }
 
 nsec history_points(const struct history *h, nsec now, struct history_point points[HISTORY_SLOTS], size_t *count)

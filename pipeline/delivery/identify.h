@@ -13,7 +13,6 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/delivery/loop.h"
-#include "pipeline/http/transport/transport.h"
 #include "sinks/sink.h"
 
 #include <pthread.h>
@@ -21,15 +20,14 @@
 
 struct target;
 
+struct identify_question;
+
 struct identify {
     struct target *target;
-    struct delivery_loop *loop; /* NULL until it was asked for the first time */
-    struct http_request request;
-    struct exchange exchange;
-    bool asking;
-    nsec next; /* mono; when it may be asked; NSEC_NEVER: all is known */
+    struct identify_question *asking; /* NULL: none is under way */
+    nsec next;                        /* mono; when it may be asked; NSEC_NEVER: all is known */
     pthread_mutex_t lock;
-    struct sink_identity heard; /* guarded by lock */
+    struct sink_identity *heard; /* guarded by lock; NULL: nothing yet */
 };
 
 void identify_init(struct identify *g, struct target *t);

@@ -43,7 +43,7 @@ static void tell_disk(struct intake *in, struct intake_status *out)
 
     if (!in->spool || !spool_failing(in->spool, &why)) {
         pthread_mutex_lock(&in->lock);
-        why = in->disk;
+        why = err_kept(in->disk);
         pthread_mutex_unlock(&in->lock);
     }
     if (why.code != ERR_NONE)
@@ -137,7 +137,7 @@ static void on_look(struct loop_timer *t)
         return;
     }
     pthread_mutex_lock(&in->lock);
-    in->disk = (struct err){.code = ERR_NONE};
+    err_forget(&in->disk);
     pthread_mutex_unlock(&in->lock);
     log_info("inputs are no longer pushed back", KS("stream", in->stream), KS("why", WHY[v.why]),
              KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
@@ -148,7 +148,7 @@ static void on_look(struct loop_timer *t)
 void intake_disk_refused(struct intake *in, const struct err *why)
 {
     pthread_mutex_lock(&in->lock);
-    in->disk = *why;
+    err_keep(&in->disk, why);
     pthread_mutex_unlock(&in->lock);
     pushback_note(&in->pushback, PUSHBACK_DISK, clock_mono());
 }
@@ -174,5 +174,6 @@ void intake_end(struct intake *in)
 void intake_release(struct intake *in)
 {
     pushback_release(&in->pushback);
+    err_forget(&in->disk);
     pthread_mutex_destroy(&in->lock);
 }

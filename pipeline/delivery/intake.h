@@ -10,7 +10,7 @@
 #ifndef PIPELINE_DELIVERY_INTAKE_H
 #define PIPELINE_DELIVERY_INTAKE_H
 
-#include "pipeline/base/err.h"
+#include "pipeline/base/err_kept.h"
 #include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/inputs/pushback.h"
@@ -28,7 +28,7 @@ struct intake {
     struct loop_event began;
     struct loop_timer look;
     pthread_mutex_t lock;
-    struct err disk; /* guarded by lock: what the disk said last */
+    struct err *disk; /* guarded by lock: what the disk said last (err_kept.h) */
 };
 
 struct intake_status {

@@ -119,7 +119,15 @@ static void log_aside(const struct staging *s)
 
 bool staging_has_kept_all(const struct staging *s)
 {
-    return s->stage->left.not_kept == 0;
+    return s->kept_all;
+}
+
+/* A stream without partition keys has none, unless an earlier run left something. */
+static struct stage *the_stage(struct staging *s)
+{
+    if (!s->stage)
+        s->stage = stage_new(s->env.files, s->dir, s->env.memory, s->env.reader);
+    return s->stage;
 }
 
 int staging_open(struct staging *s, const struct staging_env *env, struct delivery_host *h, struct err *e)
@@ -131,8 +139,8 @@ int staging_open(struct staging *s, const struct staging_env *env, struct delive
     int cleared = -1;
 
     s->env = *env;
-    s->stage = stage_new(env->files, env->dir, env->memory, env->reader);
-    stage_keep_aside(s->stage, env->damaged);
+    s->dir = mem_strdup(env->dir);
+    stage_keep_aside(the_stage(s), env->damaged);
     rules.owner = NULL;
     for (; staged_parcel(env->reader, count, &known); count++) {
         numbers = mem_grow(numbers, count + 1, sizeof(*numbers));
@@ -147,6 +155,9 @@ int staging_open(struct staging *s, const struct staging_env *env, struct delive
                  KU("sealed", s->restored_count));
 out:
     log_aside(s); /* also when the start is refused: what was kept by now is kept */
+    s->kept_all = s->stage->left.not_kept == 0;
+    if (count == 0)
+        stage_free(&s->stage);
     mem_free(numbers);
     return cleared < 0 ? err_wrap(e, "stream `%s`: staged records", env->stream) : 0;
 }
@@ -169,7 +180,7 @@ void staging_give_up(struct staging *s)
 
 void staging_let_go(struct staging *s)
 {
-    if (!s->stage)
+    if (!s->env.loop) /* it was never opened */
         return;
     delivery_loop_at(s->env.loop, &s->due, NSEC_NEVER);
     delivery_loop_forget(s->env.loop, &s->worked);
@@ -186,6 +197,8 @@ void staging_close(struct staging *s)
     stage_parcels_free(&s->settled);
     stage_parcels_free(&s->going);
     stage_free(&s->stage);
+    MEM_CLEAR(s->work);
+    MEM_CLEAR(s->dir);
     pthread_mutex_destroy(&s->lock);
 }
 
@@ -232,8 +245,8 @@ static void stage_on_worker(struct worker_job *job, struct worker *w)
 {
     struct staging *s = CONTAINER_OF(job, struct staging, job);
 
-    if (stage_piece_run(&s->work, w) < 0)
-        assert(s->work.err.code != ERR_NONE);
+    if (stage_piece_run(s->work, w) < 0)
+        assert(s->work->err.code != ERR_NONE);
     delivery_loop_post(s->env.loop, &s->worked);
 }
 
@@ -243,8 +256,10 @@ void staging_stage(struct staging *s, struct delivery *piece)
 
     s->piece = piece;
     s->step = STAGING_WORK;
-    s->work = (struct stage_piece){
-        .stage = s->stage,
+    if (!s->work)
+        s->work = mem_alloc(sizeof(*s->work));
+    *s->work = (struct stage_piece){
+        .stage = the_stage(s),
         .rules = rules_of(h),
         .source = &piece->piece,
         .made = piece->transform.list ? &piece->transform : NULL,
@@ -279,12 +294,12 @@ static void write_down(struct staging *s)
         .bytes = is_last ? d->seal.bytes - d->staged_bytes : d->piece.bytes,
         .parts = s->stage->parts,
         .count = s->stage->part_count,
-        .ended = s->work.ended,
+        .ended = s->work->ended,
     };
 
-    if (s->work.ended.corrupt)
+    if (s->work->ended.corrupt)
         log_error("records were lost to damage in the spool", KS("stream", s->env.stream),
-                  KU("records", s->work.ended.corrupt), KU("first", o->first), KU("last", o->last),
+                  KU("records", s->work->ended.corrupt), KU("first", o->first), KU("last", o->last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
     s->step = STAGING_JOURNAL;
     staged_add(s->env.reader, &piece, &end, &s->in_journal);
@@ -298,14 +313,14 @@ static void on_worked(struct loop_event *ev)
 {
     struct staging *s = CONTAINER_OF(ev, struct staging, worked);
 
-    if (s->work.err.code == ERR_NONE) {
+    if (s->work->err.code == ERR_NONE) {
         write_down(s);
         return;
     }
     s->step = STAGING_PIECE;
-    if (s->work.err.code == ERR_NOSPACE) /* what is delivered makes room */
+    if (s->work->err.code == ERR_NOSPACE) /* what is delivered makes room */
         stage_close_due(s->stage, s->env.loop->mono, true);
-    delivery_not_staged(s->piece, &s->work.err);
+    delivery_not_staged(s->piece, &s->work->err);
 }
 
 /* Committer. What it refuses for good stays as it is until the stream is closed, and the next start finds the cut before it. */
@@ -338,16 +353,12 @@ static void on_journaled(struct loop_event *ev)
 
 void staging_done(struct staging *s)
 {
+    MEM_CLEAR(s->work);
     s->piece = NULL;
     s->step = STAGING_IDLE;
 }
 
 /* --- parcels --------------------------------------------------------------------------------------------------------- */
-
-bool staging_has_parcels(const struct staging *s)
-{
-    return s->step == STAGING_IDLE || s->step == STAGING_PIECE;
-}
 
 static void on_due(struct loop_timer *t)
 {
@@ -367,7 +378,7 @@ void staging_turn(struct staging *s, const struct delivery_host *newest, bool al
 {
     nsec next = NSEC_NEVER;
 
-    if (staging_has_parcels(s)) {
+    if (s->stage && staging_has_parcels(s)) {
         bool others = s->step == STAGING_IDLE && s->stage->rules.owner && s->stage->rules.owner != newest;
 
         stage_close_due(s->stage, s->env.loop->mono, all || others || !newest->conf->partitioned);
@@ -543,21 +554,6 @@ static void on_removed(struct loop_event *ev)
 
 /* --- what others ask ------------------------------------------------------------------------------------------------- */
 
-bool staging_is_empty(const struct staging *s)
-{
-    return s->step == STAGING_IDLE && s->parcels == 0;
-}
-
-bool staging_is_away(const struct staging *s)
-{
-    return s->removes || s->step == STAGING_WORK || s->step == STAGING_JOURNAL;
-}
-
-size_t staging_partitions(const struct staging *s)
-{
-    return s->stage->open[STAGE_RECORDS];
-}
-
 /* What a piece costs for each of its keys is shared by more records, as long as it does not take long, and no script has all of it in its memory.
  * Two of them, and what inputs read ahead of these, are in the spool beside the open parcels, which may have half of it. */
 static uint64_t piece_bytes(const struct staging *s, const struct generation *g)
@@ -577,24 +573,7 @@ uint64_t staging_batch_bytes(const struct staging *s, const struct generation *g
     return g->conf->partitioned ? piece_bytes(s, g) : generation_object_bytes(g);
 }
 
-size_t staging_waiting(const struct staging *s)
-{
-    size_t open = stage_open_count(s->stage);
-
-    return s->parcels > open ? s->parcels - open : 0;
-}
-
 size_t staging_limit(const struct stream_settings *conf)
 {
     return conf->partitioned ? most_partitions(conf) : 0;
-}
-
-struct delivery_trouble staging_trouble(const struct staging *s)
-{
-    return (struct delivery_trouble){.since = s->held_since,
-                                     .wants_mending = true,
-                                     .code = "ProcessingFailed",
-                                     .message = s->held_message,
-                                     .hint = "give the stream a `backup`",
-                                     .at_backup = false};
 }

@@ -40,7 +40,7 @@
 enum staging_step { STAGING_IDLE, STAGING_PIECE, STAGING_WORK, STAGING_JOURNAL };
 
 struct staging_env {
-    const char *stream, *dir;
+    const char *stream, *dir; /* dir: borrowed by staging_open() only, as ... */
     const char
         *damaged; /* the log is, or was at an earlier start: folder for what it does not know of. NULL: it is whole */
     bool memory;  /* durability: memory */
@@ -52,18 +52,20 @@ struct staging_env {
 
 struct staging {
     struct staging_env env;
-    struct stage *stage; /* NULL: it was never opened */
+    char *dir;           /* env.dir */
+    struct stage *stage; /* NULL: there was no piece yet, nor anything left by an earlier run */
     enum staging_step step;
     struct delivery *piece; /* that is staged, in WORK and JOURNAL */
     nsec since;             /* mono; it was cut, or the part before was in the journal */
     uint64_t timely;        /* bytes that take no longer than a piece should, as the last one went, ... */
     const struct delivery_host *timely_for; /* ... which was this one's; NULL: nobody knows */
-    struct stage_piece work;
+    struct stage_piece *work;               /* of a worker, and until the piece is done */
     struct worker_job job;
     struct loop_event worked;
     struct spool_wait in_journal;
     struct loop_event journaled;
     struct loop_timer due;        /* the first open parcel's time */
+    bool kept_all;                /* staging_has_kept_all() */
     uint64_t exceeded;            /* of the stage, as far as it is in the metrics */
     size_t parcels;               /* that are not settled, or have their file yet */
     struct throughput throughput; /* of the partition that gets most */

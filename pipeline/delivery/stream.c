@@ -160,6 +160,7 @@ void stream_close(struct stream **stp)
     intake_release(&st->intake);
     rejects_release(&st->rejects);
     chronicle_release(&st->chronicle);
+    MEM_CLEAR(st->stuck);
     named_counters_release(&st->counters);
     named_counters_release(&st->drop_reasons);
     generations_release(&st->generations);

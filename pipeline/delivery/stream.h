@@ -46,7 +46,7 @@
 
 /* The batch that has not got on for longest, while others may. */
 struct stream_stuck {
-    nsec since;       /* mono; 0: none */
+    nsec since;       /* mono */
     unsigned batches; /* that do not get on */
     bool wants_mending, at_backup;
     char code[64], message[512], hint[256];
@@ -79,7 +79,7 @@ struct stream {
     size_t parcels_waiting; /* of them, those that gather nothing any more */
     struct throughput throughput;
     nsec full_since; /* and since when they are as many as there may be (mono; 0: they are not); guarded by the same */
-    struct stream_stuck stuck; /* guarded by named_counters_lock */
+    struct stream_stuck *stuck; /* NULL: none; guarded by named_counters_lock */
     nsec
         transforming_since; /* mono; the oldest of the batches that workers transform; 0: none; guarded by named_counters_lock */
     struct rejects rejects; /* of the last minutes */

@@ -3,6 +3,7 @@
 #include "pipeline/delivery/stream_publish.h"
 
 #include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
 #include "pipeline/delivery/stream_source.h"
 
 #include <stdio.h>
@@ -36,15 +37,21 @@ static void publish_stuck(struct stream *st)
         if (t.since && (!worst.since || t.since < worst.since))
             worst = t;
     }
-    if ((!worst.since && !st->stuck.since) || (worst.since && !worst.code)) /* nobody else writes it */
+    if ((!worst.since && !st->stuck) || (worst.since && !worst.code)) /* nobody else writes it */
         return;
     pthread_mutex_lock(&st->named_counters_lock);
-    st->stuck = (struct stream_stuck){
-        .since = worst.since, .batches = batches, .wants_mending = worst.wants_mending, .at_backup = worst.at_backup};
     if (worst.since) {
-        snprintf(st->stuck.code, sizeof(st->stuck.code), "%s", worst.code);
-        snprintf(st->stuck.message, sizeof(st->stuck.message), "%s", worst.message);
-        snprintf(st->stuck.hint, sizeof(st->stuck.hint), "%s", worst.hint);
+        if (!st->stuck)
+            st->stuck = mem_alloc(sizeof(*st->stuck));
+        *st->stuck = (struct stream_stuck){.since = worst.since,
+                                           .batches = batches,
+                                           .wants_mending = worst.wants_mending,
+                                           .at_backup = worst.at_backup};
+        snprintf(st->stuck->code, sizeof(st->stuck->code), "%s", worst.code);
+        snprintf(st->stuck->message, sizeof(st->stuck->message), "%s", worst.message);
+        snprintf(st->stuck->hint, sizeof(st->stuck->hint), "%s", worst.hint);
+    } else {
+        MEM_CLEAR(st->stuck);
     }
     pthread_mutex_unlock(&st->named_counters_lock);
 }

@@ -75,13 +75,14 @@ static void say(struct stream_status *out, const char *code, const char *error, 
 }
 
 /* What fails: the destination before the backup, a newer generation before an older one. */
-static void show_failure(const struct target_live *l, bool backup, struct stream_status *out)
+static void show_failure(const struct target_live *l, const struct target_words *w, bool backup,
+                         struct stream_status *out)
 {
     if (!l->failing_since || (out->failing_since && (backup || !out->backup_fails)))
         return;
     out->failing_since = l->failing_since;
     out->backup_fails = backup;
-    say(out, l->error_code, l->error, l->hint);
+    say(out, w->code, w->error, w->hint);
 }
 
 static void copy_places(const struct generation *g, struct stream_status *out)
@@ -110,15 +111,16 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
     snprintf(out->destination_is, sizeof(out->destination_is), "%s", heard.who);
     for (; g; g = g->older) {
         struct target_live d, b = {.in_flight = 0};
+        struct target_words destination, backup;
 
-        target_live(&g->destination, wall_now, &d);
+        target_live(&g->destination, wall_now, &d, &destination);
         if (g->backup)
-            target_live(g->backup, wall_now, &b);
+            target_live(g->backup, wall_now, &b, &backup);
         if (g == st->generations.newest)
             out->in_flight_limit = d.allowed;
         add_counts(&d, &b, out);
-        show_failure(&d, false, out);
-        show_failure(&b, true, out);
+        show_failure(&d, &destination, false, out);
+        show_failure(&b, &backup, true, out);
     }
     pthread_mutex_unlock(&st->generations.lock);
 }
@@ -127,16 +129,18 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
  * only failed once will be tried again before anybody has read of it. */
 static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *out)
 {
+    const struct stream_stuck *stuck;
     nsec lasted;
 
     pthread_mutex_lock(&st->named_counters_lock);
-    lasted = st->stuck.since ? clock_mono() - st->stuck.since : 0;
-    if (st->stuck.since && (st->stuck.wants_mending || lasted >= STUCK_FOR) &&
+    stuck = st->stuck;
+    lasted = stuck ? clock_mono() - stuck->since : 0;
+    if (stuck && (stuck->wants_mending || lasted >= STUCK_FOR) &&
         (!out->failing_since || wall_now - out->failing_since < lasted)) {
         out->failing_since = wall_now - lasted;
-        out->stuck = out->last_delivery > out->failing_since ? st->stuck.batches : 0;
-        out->backup_fails = st->stuck.at_backup;
-        say(out, st->stuck.code, st->stuck.message, st->stuck.hint);
+        out->stuck = out->last_delivery > out->failing_since ? stuck->batches : 0;
+        out->backup_fails = stuck->at_backup;
+        say(out, stuck->code, stuck->message, stuck->hint);
     }
     pthread_mutex_unlock(&st->named_counters_lock);
 }

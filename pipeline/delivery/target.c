@@ -48,6 +48,7 @@ void target_release(struct target *t)
     if (t->state)
         t->ops->close(&t->state);
     mem_free(t->description);
+    MEM_CLEAR(t->words);
     pthread_mutex_destroy(&t->lock);
 }
 
@@ -268,9 +269,11 @@ bool target_note_failure(struct target *t, const struct sink_verdict *v, nsec wa
     begins = !live->failing_since;
     if (begins)
         live->failing_since = wall_now;
-    snprintf(live->error_code, sizeof(live->error_code), "%s", v->code);
-    snprintf(live->error, sizeof(live->error), "%s", v->message);
-    snprintf(live->hint, sizeof(live->hint), "%s", v->hint);
+    if (!t->words)
+        t->words = mem_alloc(sizeof(*t->words));
+    snprintf(t->words->code, sizeof(t->words->code), "%s", v->code);
+    snprintf(t->words->error, sizeof(t->words->error), "%s", v->message);
+    snprintf(t->words->hint, sizeof(t->words->hint), "%s", v->hint);
     pthread_mutex_unlock(&t->lock);
     return begins;
 }
@@ -284,28 +287,30 @@ nsec target_note_success(struct target *t, nsec wall_now)
     since = live->failing_since;
     live->failing_since = 0;
     live->last_delivery = wall_now;
-    live->error_code[0] = live->error[0] = live->hint[0] = '\0';
+    MEM_CLEAR(t->words);
     pthread_mutex_unlock(&t->lock);
     return since;
 }
 
-static void tell_of_hanging(struct target_live *live, nsec wall_now)
+static void tell_of_hanging(struct target_live *live, struct target_words *words, nsec wall_now)
 {
     nsec age = wall_now - live->under_way_since, usual = live->usual * TARGET_USUAL_TIMES;
 
     if (live->failing_since || !live->under_way_since || age < TARGET_ATTEMPT_LONG || age < usual)
         return;
     live->failing_since = live->under_way_since;
-    snprintf(live->error_code, sizeof(live->error_code), "NoEnd");
-    snprintf(live->error, sizeof(live->error), "an attempt has been under way for %lld s and does not end",
+    snprintf(words->code, sizeof(words->code), "NoEnd");
+    snprintf(words->error, sizeof(words->error), "an attempt has been under way for %lld s and does not end",
              (long long)(age / NSEC_PER_SEC));
-    snprintf(live->hint, sizeof(live->hint), "look at the disk or the server behind it: it does not answer");
+    snprintf(words->hint, sizeof(words->hint), "look at the disk or the server behind it: it does not answer");
 }
 
-void target_live(struct target *t, nsec wall_now, struct target_live *out)
+void target_live(struct target *t, nsec wall_now, struct target_live *out, struct target_words *words)
 {
     pthread_mutex_lock(&t->lock);
     *out = t->live;
+    if (t->words)
+        *words = *t->words;
     pthread_mutex_unlock(&t->lock);
-    tell_of_hanging(out, wall_now);
+    tell_of_hanging(out, words, wall_now);
 }

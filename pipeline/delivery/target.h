@@ -54,7 +54,11 @@ struct target_live {
     nsec failing_since, last_delivery; /* wall; 0: not failing, none yet */
     nsec under_way_since;              /* wall; of the oldest attempt under way; 0: none */
     nsec usual;                        /* how long attempts that ended have taken */
-    char error_code[64], error[512], hint[256];
+};
+
+/* Of the last failure, while it fails. */
+struct target_words {
+    char code[64], error[512], hint[256];
 };
 
 struct target {
@@ -76,7 +80,8 @@ struct target {
     bool failure_told;  /* and not yet that it works again */
     char told_code[64]; /* of the last failure that was told */
     pthread_mutex_t lock;
-    struct target_live live; /* guarded by lock */
+    struct target_live live;    /* guarded by lock, */
+    struct target_words *words; /* as this; NULL while it does not fail */
 };
 
 /* Between `min` and `max` attempts at once. */
@@ -133,6 +138,7 @@ bool target_note_failure(struct target *t, const struct sink_verdict *v, nsec wa
 nsec target_note_success(struct target *t, nsec wall_now);
 
 /* An attempt that takes much longer than usual counts as a failure, because one that hangs never ends in one. */
-void target_live(struct target *t, nsec wall_now, struct target_live *out);
+/* `words`: filled in when it fails. */
+void target_live(struct target *t, nsec wall_now, struct target_live *out, struct target_words *words);
 
 #endif

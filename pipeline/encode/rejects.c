@@ -12,21 +12,27 @@
 #include <stdio.h>
 #include <string.h>
 
+struct rejects_bucket {
+    int64_t number; /* of ten seconds since boot */
+    uint64_t records;
+};
+
+/* Of the buckets of the same index. */
 struct rejects_reasons {
     char text[REJECTS_REASONS_MAX][REJECTS_REASON];
-    uint64_t times[REJECTS_BUCKETS][REJECTS_REASONS_MAX]; /* as the bucket of the same index */
+    uint64_t times[REJECTS_BUCKETS][REJECTS_REASONS_MAX];
+    uint64_t rejected[REJECTS_BUCKETS][2]; /* by enum reject */
 };
 
 void rejects_init(struct rejects *r)
 {
     memset(r, 0, sizeof(*r));
     pthread_mutex_init(&r->lock, NULL);
-    for (size_t i = 0; i < REJECTS_BUCKETS; i++)
-        r->buckets[i].number = -REJECTS_BUCKETS; /* long ago */
 }
 
 void rejects_release(struct rejects *r)
 {
+    MEM_CLEAR(r->buckets);
     MEM_CLEAR(r->reasons);
     pthread_mutex_destroy(&r->lock);
 }
@@ -38,6 +44,15 @@ static bool is_live(const struct rejects_bucket *b, nsec now)
     return now / REJECTS_BUCKET - b->number < REJECTS_BUCKETS;
 }
 
+static void make_buckets(struct rejects *r)
+{
+    if (r->buckets)
+        return;
+    r->buckets = mem_array(REJECTS_BUCKETS, sizeof(*r->buckets));
+    for (size_t i = 0; i < REJECTS_BUCKETS; i++)
+        r->buckets[i].number = -REJECTS_BUCKETS; /* long ago */
+}
+
 /* The index of the bucket that `now` is in, emptied when it was an older one's. */
 static size_t bucket_at(struct rejects *r, nsec now)
 {
@@ -47,8 +62,10 @@ static size_t bucket_at(struct rejects *r, nsec now)
     if (r->buckets[i].number == number)
         return i;
     r->buckets[i] = (struct rejects_bucket){.number = number};
-    if (r->reasons)
+    if (r->reasons) {
         memset(r->reasons->times[i], 0, sizeof(r->reasons->times[i]));
+        memset(r->reasons->rejected[i], 0, sizeof(r->reasons->rejected[i]));
+    }
     return i;
 }
 
@@ -67,8 +84,6 @@ static size_t place_of(struct rejects *r, const char *reason, nsec now)
 {
     size_t rarest = 0;
 
-    if (!r->reasons)
-        r->reasons = mem_alloc(sizeof(*r->reasons));
     for (size_t i = 0; i < REJECTS_REASONS_MAX; i++) {
         if (strcmp(r->reasons->text[i], reason) == 0)
             return i;
@@ -83,19 +98,20 @@ static size_t place_of(struct rejects *r, const char *reason, nsec now)
 
 void rejects_note(struct rejects *r, const struct rejects_batch *batch, nsec now)
 {
-    struct rejects_bucket *b;
     size_t at;
 
     pthread_mutex_lock(&r->lock);
+    make_buckets(r);
     at = bucket_at(r, now);
-    b = &r->buckets[at];
-    b->records += batch->records;
+    r->buckets[at].records += batch->records;
     for (size_t k = 0; k < ARRAY_LEN(batch->rejected); k++) {
         size_t place;
 
         if (batch->rejected[k] == 0)
             continue;
-        b->rejected[k] += batch->rejected[k];
+        if (!r->reasons)
+            r->reasons = mem_alloc(sizeof(*r->reasons));
+        r->reasons->rejected[at][k] += batch->rejected[k];
         place = place_of(r, batch->reason[k], now);
         r->reasons->times[at][place] += batch->rejected[k];
     }
@@ -107,14 +123,14 @@ struct rejects_view rejects_view(struct rejects *r, nsec now)
     struct rejects_view v = {.records = 0};
 
     pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < REJECTS_BUCKETS; i++) {
+    for (size_t i = 0; r->buckets && i < REJECTS_BUCKETS; i++) {
         const struct rejects_bucket *b = &r->buckets[i];
 
         if (!is_live(b, now))
             continue;
         v.records += b->records;
-        for (size_t k = 0; k < ARRAY_LEN(v.rejected); k++)
-            v.rejected[k] += b->rejected[k];
+        for (size_t k = 0; r->reasons && k < ARRAY_LEN(v.rejected); k++)
+            v.rejected[k] += r->reasons->rejected[i][k];
     }
     for (size_t i = 0; r->reasons && i < REJECTS_REASONS_MAX; i++) {
         uint64_t n = times(r, i, now);

@@ -27,17 +27,13 @@
 
 enum reject { REJECT_FAILED /* in a transform */, REJECT_REFUSED /* by the destination, or not delivered in time */ };
 
-struct rejects_bucket {
-    int64_t number;                /* of ten seconds since boot */
-    uint64_t records, rejected[2]; /* by enum reject */
-};
-
+struct rejects_bucket;
 struct rejects_reasons;
 
 struct rejects {
     pthread_mutex_t lock;
-    struct rejects_bucket buckets[REJECTS_BUCKETS]; /* guarded by lock, as is the rest */
-    struct rejects_reasons *reasons;                /* NULL until the first one: most streams have none */
+    struct rejects_bucket *buckets;  /* guarded by lock, as is the rest; NULL until the first batch */
+    struct rejects_reasons *reasons; /* NULL until the first one: most streams have none */
 };
 
 /* A batch whose records have all come to their end. */

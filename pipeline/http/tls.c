@@ -3,6 +3,7 @@
 #include "pipeline/http/tls.h"
 
 #include "pipeline/base/aside_reader.h"
+#include "pipeline/base/err_kept.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
 #include "pipeline/http/proxy.h"
@@ -50,7 +51,7 @@ struct tls_options {
     struct aside_reader reader; /* its lock guards the rest */
     struct http_tls *known;     /* NULL: not read, or it cannot be */
     struct file_stamp stamps[TLS_FILES];
-    struct err why; /* not known: this is why */
+    struct err *why; /* not known: this is why (err_kept.h) */
 };
 
 static char *resolve(const char *path, const char *base_dir)
@@ -88,6 +89,7 @@ static void end(struct aside_reader *r)
     for (size_t i = 0; i < TLS_FILES; i++)
         mem_free(t->path[i]);
     mem_free(t->key_password);
+    err_forget(&t->why);
     mem_free(t);
 }
 
@@ -161,7 +163,7 @@ static void look(struct tls_options *t)
     pthread_mutex_lock(&t->reader.lock);
     old = t->known; /* large: left without the lock */
     t->known = tls;
-    t->why = why;
+    err_keep(&t->why, &why);
     memcpy(t->stamps, stamps, sizeof(t->stamps));
     pthread_mutex_unlock(&t->reader.lock);
     http_tls_leave(old);
@@ -176,7 +178,7 @@ static void read_aside(struct aside_reader *r)
 static int give_known(struct tls_options *t, struct http_request *rq, struct err *e)
 {
     if (!t->known) {
-        *e = t->why;
+        *e = err_kept(t->why);
         return -1;
     }
     rq->tls = http_tls_keep(t->known);

@@ -126,6 +126,7 @@ static void publish(struct spool *s)
     s->held_bytes += r->write_at - seg->size;
     seg->size = r->write_at;
     s->failing = false;
+    err_forget(&s->why);
     low_water = spool_state_low_water(&s->state);
     pthread_mutex_unlock(&s->lock);
     s->mark_due |= !STAILQ_EMPTY(&r->written) && !s->memory;
@@ -201,6 +202,7 @@ static int prepare_retry(struct spool *s, struct err *e)
 void round_write(struct spool *s)
 {
     struct round *r = &s->round;
+    struct err e = {.code = ERR_NONE};
     bool failing;
 
     r->failed = r->added = r->wrote = r->more = false;
@@ -209,8 +211,10 @@ void round_write(struct spool *s)
     failing = s->failing;
     STAILQ_CONCAT(&r->todo, &s->pending);
     pthread_mutex_unlock(&s->lock);
-    r->failed = (failing && prepare_retry(s, &r->why) < 0) || write_round(s, &r->why) < 0;
-    if (!r->failed)
+    r->failed = (failing && prepare_retry(s, &e) < 0) || write_round(s, &e) < 0;
+    if (r->failed)
+        err_keep(&r->why, &e);
+    else
         spool_write_ahead(s);
 }
 
@@ -221,7 +225,11 @@ bool round_needs_sync(const struct spool *s)
 
 void round_sync(struct spool *s)
 {
-    s->round.failed = sync_active(s, &s->round.why) < 0;
+    struct err e;
+
+    s->round.failed = sync_active(s, &e) < 0;
+    if (s->round.failed)
+        err_keep(&s->round.why, &e);
 }
 
 /* --- what is not -------------------------------------------------------------------------------------------------- */
@@ -245,8 +253,10 @@ static void sort_out(struct frame_list *from, struct frame_list *refused, struct
 
 static void tell_refused(struct spool *s)
 {
+    struct err why = err_kept(s->round.why);
+
     if (s->refused)
-        s->refused(s->ctx, &s->round.why);
+        s->refused(s->ctx, &why);
 }
 
 static void undo(struct spool *s)
@@ -254,6 +264,7 @@ static void undo(struct spool *s)
     struct round *r = &s->round;
     struct frame_list refused, kept;
     bool must_be_written;
+    struct err why;
 
     STAILQ_INIT(&refused);
     STAILQ_INIT(&kept);
@@ -268,12 +279,13 @@ static void undo(struct spool *s)
     id_list_release(&s->pending_ids);
     s->moving = false;
     s->failing = true;
-    s->why = r->why;
+    why = err_kept(r->why);
+    err_keep(&s->why, &why);
     pthread_mutex_unlock(&s->lock);
     /* After a failed sync nobody knows what the disk has of the pages behind: they are written again, never synced
      * again. When this fails too, the retry begins with it. */
-    if (cut_back(s) < 0)
-        err_wrap(&r->why, "cannot cut back");
+    if (cut_back(s) < 0 && r->why)
+        err_wrap(r->why, "cannot cut back");
     warm_drop(&s->warm, UINT64_MAX);
     recycle_drop_all(s); /* perhaps it is room that is missing, */
     s->small_rounds = 0; /* and perhaps for zeros that nobody needs */
@@ -288,10 +300,11 @@ static void keep_reserve(struct spool *s)
 {
     const struct segment *seg = spool_active(s);
     struct round *r = &s->round;
-    struct err ignored;
+    struct err e, ignored;
 
-    if (spool_make_reserve(s, &r->why) == 0)
+    if (spool_make_reserve(s, &e) == 0)
         return;
+    err_keep(&r->why, &e);
     /* The disk is full: what is in the newest segment is freed as soon as it is delivered only when another one is the newest. That
      * holds also for seals and settlements, which are many where batches are small: a part of the reserve for them, the rest for the
      * checkpoints of the old segment and the new one. When there is no room for the new one it is tried again after the next round. */
@@ -300,7 +313,7 @@ static void keep_reserve(struct spool *s)
     r->failed = true;
     pthread_mutex_lock(&s->lock);
     s->failing = true;
-    s->why = r->why;
+    err_keep(&s->why, &e);
     pthread_mutex_unlock(&s->lock);
     tell_refused(s);
 }
@@ -311,6 +324,7 @@ static bool make_room(struct spool *s)
     const struct segment *seg = spool_active(s);
     uint64_t used = seg->size - seg->begin;
     bool idle, was_full, worth;
+    struct err e;
 
     pthread_mutex_lock(&s->lock);
     idle = spool_state_low_water(&s->state) == s->state.next && s->next == s->state.next && STAILQ_EMPTY(&s->pending);
@@ -328,8 +342,10 @@ static bool make_room(struct spool *s)
         /* A full spool takes its newest segment for an old one, so that it can go, or be emptied, like any other. */
         worth = was_full && used > s->limit / FULL_ROLL_SHARE;
     }
-    if (worth && roll(s, &s->round.why) < 0)
+    if (worth && roll(s, &e) < 0) {
+        err_keep(&s->round.why, &e);
         return false;
+    }
     spool_reap(s, !idle);
     s->round.more = !idle && spool_move(s);
     return true;

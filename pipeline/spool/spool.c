@@ -88,6 +88,8 @@ void spool_close(struct spool **s)
     pthread_mutex_destroy(&(*s)->lock);
     mem_free((*s)->stream);
     mem_free((*s)->dir);
+    err_forget(&(*s)->why);
+    err_forget(&(*s)->round.why);
     MEM_CLEAR(*s);
 }
 
@@ -277,7 +279,7 @@ bool spool_failing(struct spool *s, struct err *why)
     pthread_mutex_lock(&s->lock);
     failing = s->failing;
     if (failing)
-        *why = s->why;
+        *why = err_kept(s->why);
     pthread_mutex_unlock(&s->lock);
     return failing;
 }

@@ -19,6 +19,7 @@
 #define PIPELINE_SPOOL_SPOOL_IMPL_H
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/err_kept.h"
 #include "pipeline/base/io.h"
 #include "pipeline/spool/format/frame_build.h"
 #include "pipeline/spool/format/log_file.h"
@@ -54,7 +55,7 @@ struct round {
     bool more;     /* copies wait in the pending list: another round should follow at once */
     bool wrote;    /* something became safe */
     bool mark_now; /* the mark follows at once; else the committer sees to it later */
-    struct err why;
+    struct err *why; /* it failed: err_kept.h */
     STAILQ_ENTRY(spool) link; /* the spools of one round */
 };
 
@@ -104,7 +105,7 @@ struct spool {
     uint64_t next;                   /* guarded by lock */
     bool failing, was_full;          /* guarded by lock */
     bool moving;                     /* guarded by lock: copies are in the pending list or in the round */
-    struct err why;                  /* guarded by lock */
+    struct err *why;                 /* guarded by lock (err_kept.h) */
     uint64_t kept_open;              /* guarded by lock: the older segment whose file stays open */
 
     struct spool_reader *readers; /* the list does not change while it is open */

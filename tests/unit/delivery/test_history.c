@@ -208,6 +208,76 @@ static void times_are_means_and_worsts(void **state)
     assert_int_equal((int)points[1].freshness, 5);
 }
 
+/* Of a slot that is over; the newest is exact. */
+static void figures_that_are_over_are_as_exact_as_is_promised(void **state)
+{
+    const uint64_t counts[] = {1, 2, 500, 2047, 2048, 2049, 99999, 16777217, 1000000007, 100000000000, 99999999999999};
+    float got;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        setup(NULL);
+        note(T0, 0);
+        t.records_out += counts[i];
+        t.failures += 1;
+        t.waiting = counts[i];
+        t.freshness = 90 * NSEC_PER_SEC;
+        note(T0, 0);
+        note(T0 + SLOT, 0);
+        (void)history_points(&h, T0 + SLOT, points, &count);
+        assert_int_equal(count, 2);
+        got = points[0].records_out;
+        assert_true(got >= (float)counts[i] * 0.9995f && got <= (float)counts[i] * 1.0005f);
+        assert_true(counts[i] > 2048 || got == (float)counts[i]);
+        assert_true(points[0].waiting == got && points[0].failures == 1 && points[0].freshness == 90);
+        assert_true(points[0].records_in == 0);
+        history_release(&h);
+    }
+}
+
+static void what_is_too_large_or_too_small_for_the_chart_is_the_largest_or_nothing(void **state)
+{
+    (void)state;
+    note(T0, 0);
+    t.bytes_out = UINT64_MAX / 2;
+    t.deliveries = 1;
+    t.took = 1 * NSEC_PER_USEC;
+    note(T0, 1);
+    note(T0 + SLOT, 0);
+    (void)history_points(&h, T0 + SLOT, points, &count);
+    assert_true(points[0].bytes_out > 1.3e14f && points[0].bytes_out < 1.5e14f);
+    assert_true(points[0].took == 0);
+    assert_true(points[0].records_in == 1);
+}
+
+/* Memory grows with what there is, and goes when the last of it is an hour old. */
+static void what_has_been_idle_for_an_hour_has_no_memory(void **state)
+{
+    (void)state;
+    note(T0, 0);
+    note(T0, 1);
+    assert_null(h.points);
+    note(T0 + SLOT, 1);
+    assert_non_null(h.points);
+    assert_true(h.room < HISTORY_SLOTS);
+    for (int i = 2; i < 2 * HISTORY_SLOTS; i++)
+        note(T0 + i * SLOT, 1);
+    assert_int_equal(h.room, HISTORY_SLOTS);
+    for (int i = 0; i < HISTORY_SLOTS; i++) {
+        assert_non_null(h.points);
+        note(T0 + (2 * HISTORY_SLOTS + i) * SLOT, 0);
+    }
+    note(T0 + 3 * HISTORY_SLOTS * SLOT, 0);
+    assert_null(h.points);
+    note(T0 + 3 * HISTORY_SLOTS * SLOT, 5);
+    note(T0 + (3 * HISTORY_SLOTS + 1) * SLOT, 6);
+    (void)history_points(&h, T0 + (3 * HISTORY_SLOTS + 1) * SLOT, points, &count);
+    assert_int_equal(count, HISTORY_SLOTS);
+    assert_int_equal((int)points[count - 2].records_in, 5);
+    assert_int_equal((int)points[count - 1].records_in, 6);
+    assert_int_equal((int)points[0].records_in, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +293,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clock_that_goes_back_stands, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_that_go_down_have_not_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(times_are_means_and_worsts, setup, teardown),
+        cmocka_unit_test_setup_teardown(figures_that_are_over_are_as_exact_as_is_promised, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_large_or_too_small_for_the_chart_is_the_largest_or_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_has_been_idle_for_an_hour_has_no_memory, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,12 +166,13 @@ static void an_end_without_an_attempt_says_nothing(void **state)
 static void failures_lower_what_may_be_in_flight(void **state)
 {
     struct target_live live;
+    struct target_words words;
     struct rig r;
 
     (void)state;
     rig_open(&r);
     attempt(&r, 0, TARGET_FAILS);
-    target_live(&r.t, 0, &live);
+    target_live(&r.t, 0, &live, &words);
     assert_int_equal(live.allowed, COUNT / 2);
     rig_close(&r);
 }
@@ -180,6 +181,7 @@ static void an_attempt_that_takes_much_longer_than_usual_is_told_as_a_failure(vo
 {
     const nsec second = NSEC_PER_SEC;
     struct target_live live;
+    struct target_words words;
     struct rig r;
 
     (void)state;
@@ -188,27 +190,27 @@ static void an_attempt_that_takes_much_longer_than_usual_is_told_as_a_failure(vo
     target_wants_attempt(&r.t, &r.s[1]);
     assert_ptr_equal(target_next(&r.t), &r.s[0]);
     assert_ptr_equal(target_next(&r.t), &r.s[1]);
-    target_live(&r.t, 100, &live);
+    target_live(&r.t, 100, &live, &words);
     assert_int_equal(live.in_flight, 2);
     assert_int_equal(live.failing_since, 0);
     r.s[0].begun = 5 * second; /* as if granted then; its neighbour later */
     r.s[1].begun = 50 * second;
     r.s[1].sent = 0;
     target_attempt_ended(&r.t, &r.s[1], TARGET_FAILS);
-    target_live(&r.t, 14 * second, &live);
+    target_live(&r.t, 14 * second, &live, &words);
     assert_int_equal(live.under_way_since, 5 * second);
     assert_int_equal(live.failing_since, 0);
-    target_live(&r.t, 17 * second, &live);
+    target_live(&r.t, 17 * second, &live, &words);
     assert_int_equal(live.failing_since, 5 * second);
-    assert_string_equal(live.error, "an attempt has been under way for 12 s and does not end");
+    assert_string_equal(words.error, "an attempt has been under way for 12 s and does not end");
     r.t.live.usual = 5 * second; /* slow is usual here */
-    target_live(&r.t, 17 * second, &live);
+    target_live(&r.t, 17 * second, &live, &words);
     assert_int_equal(live.failing_since, 0);
-    target_live(&r.t, 26 * second, &live);
+    target_live(&r.t, 26 * second, &live, &words);
     assert_int_equal(live.failing_since, 5 * second);
     r.s[0].sent = 0;
     target_attempt_ended(&r.t, &r.s[0], TARGET_FAILS);
-    target_live(&r.t, 100 * second, &live);
+    target_live(&r.t, 100 * second, &live, &words);
     assert_int_equal(live.under_way_since, 0);
     assert_int_equal(live.failing_since, 0);
     rig_close(&r);
