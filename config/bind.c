@@ -270,12 +270,13 @@ void cfg_release(const struct cfg_field *fields, void *out)
         void *member = member_of(out, f);
 
         if (f->type == CFG_STRING) {
-            MEM_CLEAR(*(char **)member);
+            mem_wipe(*(char **)member);
+            *(char **)member = NULL;
         } else if (f->type == CFG_STRINGS) {
             struct cfg_strings *list = member;
 
             for (size_t i = 0; i < list->n; i++)
-                mem_free(list->v[i]);
+                mem_wipe(list->v[i]);
             mem_free(list->v);
             *list = (struct cfg_strings){0};
         } else if (f->type == CFG_BLOCK) {

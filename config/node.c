@@ -13,7 +13,7 @@ void cfg_node_free(struct cfg_node *node)
     cfg_node_free(node->key);
     mem_free(node->items);
     mem_free(node->unresolved);
-    mem_free(node->text);
+    mem_wipe(node->text);
     mem_free(node);
 }
 

@@ -80,7 +80,7 @@ static void fill_scalar(struct parse *p, struct cfg_node *node, const yaml_event
     if (node->bad)
         node->unresolved = mem_strdup(e.msg);
     node->text = mem_strndup(replaced.p ? replaced.p : "", node->bad ? 0 : replaced.n);
-    buf_release(&replaced);
+    buf_wipe(&replaced);
 }
 
 static struct cfg_node *read_node(struct parse *p, yaml_event_t *ev, unsigned depth, bool is_key);
@@ -344,7 +344,7 @@ static struct cfg_tree *load(const char *path, const char *base_dir, int fd, str
         t = cfg_tree_parse_lenient(path, base_dir, content.p, content.n, errs);
     if (fd >= 0)
         close(fd);
-    buf_release(&content);
+    buf_wipe(&content);
     return t;
 }
 

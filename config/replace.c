@@ -116,7 +116,7 @@ static int replace_file(struct replace *r, struct slice path, struct buf *out, s
         text.n -= text.n && text.p[text.n - 1] == '\r';
         rc = put(r, text, out, e);
     }
-    buf_release(&content);
+    buf_wipe(&content);
     return rc;
 }
 

@@ -96,14 +96,13 @@ static bool may(struct post *p)
 static void refuse(struct post *p)
 {
     struct post_office *po = p->office;
-    uint64_t more = po->refused_log.suppressed;
 
     (void)admin_answer_say(&p->call.answer, MHD_HTTP_UNAUTHORIZED,
                            "this needs the token: `Authorization: Bearer TOKEN`, or the field `token` of a form. It is "
                            "what admin.token says, or else in the file admin.token of data_dir");
     if (log_due(&po->refused_log, clock_mono(), ADMIN_REFUSED_EVERY))
         log_warn("an action was refused, as the token is not right", KS("action", p->path), KS("client", p->x->from),
-                 KU("suppressed", more),
+                 KU("suppressed", po->refused_log.suppressed),
                  KS("hint", "it is what admin.token says, or else in the file admin.token of data_dir"));
 }
 

@@ -20,6 +20,13 @@ void buf_release(struct buf *b)
     *b = (struct buf){.max = b->max};
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_release(b);
+}
+
 int buf_reserve(struct buf *b, size_t more)
 {
     size_t want, cap;

@@ -22,6 +22,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b); /* also fine on a zeroed one; keeps max, so the buf can be used again */
+/* buf_release() of what may be a secret: cleared first, but for what it left behind when it grew. */
+void buf_wipe(struct buf *b);
 /* n = 0; keeps the memory. */
 static inline void buf_clear(struct buf *b)
 {

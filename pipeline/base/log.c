@@ -251,9 +251,11 @@ uint64_t log_dropped(void)
 bool log_due(struct log_limit *l, nsec now, nsec period)
 {
     if (now < l->next) {
-        l->suppressed++;
+        l->left_out++;
         return false;
     }
     l->next = now + period;
+    l->suppressed = l->left_out;
+    l->left_out = 0;
     return true;
 }

@@ -65,7 +65,8 @@ void log_emit(enum log_level level, const char *msg, const struct log_kv *kvs);
 /* Keeps a repeating event from flooding: true at most once per `period`; embedded in the owner of the event. */
 struct log_limit {
     nsec next;           /* 0 at start */
-    uint64_t suppressed; /* events since the last line; put it into the next one */
+    uint64_t left_out;   /* since the last line */
+    uint64_t suppressed; /* when a line is due: between the last one and this; put it into this one */
 };
 bool log_due(struct log_limit *l, nsec now, nsec period);
 

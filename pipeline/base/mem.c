@@ -73,6 +73,13 @@ char *mem_printf(const char *fmt, ...)
     return p;
 }
 
+void mem_wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 void mem_free(void *p)
 {
     free(p);

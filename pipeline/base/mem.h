@@ -17,6 +17,7 @@ char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void mem_free(void *p);
+void mem_wipe(char *text); /* mem_free() of a text that may be a secret: nothing of it stays in memory. NULL: nothing */
 
 /* Ends the process with the message above: for those who allocate by other means. */
 NORETURN void mem_exhausted(void);

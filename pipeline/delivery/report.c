@@ -11,7 +11,7 @@
 static bool failure_is_due(struct target *t, const char *code, nsec now)
 {
     if (!t->failure_told && strcmp(t->told_code, code) != 0)
-        t->failure_log = (struct log_limit){.next = 0};
+        t->failure_log.next = 0;
     if (!log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
         return false;
     t->failure_told = true;
@@ -24,18 +24,16 @@ static void say_retry(const struct attempt *s, nsec wait)
     const struct sink_verdict *v = &s->verdict;
     const struct delivery *d = s->owner;
     struct target *t = s->target;
-    uint64_t quiet = t->failure_log.suppressed;
     const char *others = target_is_its_own_fault(t, &s->slot) ? "others get through meanwhile" : "";
 
     chronicle_failed(d->host->chronicle, s->loop->wall, v->code, v->message);
     if (!failure_is_due(t, v->code, s->loop->mono))
         return;
-    t->failure_log.suppressed = 0;
     LOG_AT(v->misconfigured ? LOG_ERROR : LOG_WARN, "delivery failed, will be retried", KS("stream", t->stream),
            KS("sink", t->ops->name), KS(t->role, t->description), KB("object", s->name), KU("attempt", s->attempts),
            KS("code", v->code), KS("cause", v->message), KS("hint", v->hint), KI("retry_ms", wait / NSEC_PER_MSEC),
            KU("records", d->piece.count), KU("first", d->piece.object.first), KS("note", others),
-           KU("similar_before", quiet));
+           KU("similar_before", t->failure_log.suppressed));
 }
 
 static void say_given_up(const struct attempt *s)
@@ -58,20 +56,18 @@ static void say_refused(const struct attempt *s, enum sink_outcome outcome)
     const struct outcomes *f = delivery_outcomes(d);
     struct target *t = s->target;
     bool before_they_were_sent = outcome == SINK_DELIVERED;
-    uint64_t quiet = t->refusal_log.suppressed;
 
     if (before_they_were_sent && d->refusal_told)
         return;
     d->refusal_told = true;
     if (f->refused == 0 || !log_due(&t->refusal_log, s->loop->mono, DELIVERY_LOG_PERIOD))
         return;
-    t->refusal_log.suppressed = 0;
     log_warn("records are refused, they go to the backup with their reasons", KS("stream", t->stream),
              KS("destination", t->description), KS("backup", d->host->backup->description), KU("refused", f->refused),
              KU("records", f->count), KS("code", f->reasons[0].code),
              KS("cause", before_they_were_sent ? "" : s->verdict.message),
              KS("hint", before_they_were_sent || outcome == SINK_PARTIAL ? "" : s->verdict.hint),
-             KU("similar_before", quiet));
+             KU("similar_before", t->refusal_log.suppressed));
 }
 
 void delivery_report(struct attempt *s, enum delivery_word word, enum sink_outcome outcome, nsec wait)

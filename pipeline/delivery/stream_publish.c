@@ -132,15 +132,12 @@ static const char *hint_for(const char *reason)
 /* Those that the destination refuses are told of when it does (delivery/report.c); those that fail in a script, here. */
 static void log_failed(struct stream *st, const struct delivery *d, const struct rejects_batch *b)
 {
-    uint64_t quiet = st->reject_log.suppressed;
-
     if (!log_due(&st->reject_log, st->loop->mono, REJECT_LOG_PERIOD))
         return;
-    st->reject_log.suppressed = 0;
     log_warn("records fail in the transform, they are in the backup with their reasons", KS("stream", st->conf->name),
              KS("backup", d->host->backup->description), KU("failed", b->rejected[REJECT_FAILED]),
-             KU("records", b->records), KS("reason", b->reason[REJECT_FAILED]), KU("similar_before", quiet),
-             KS("hint", hint_for(b->reason[REJECT_FAILED])));
+             KU("records", b->records), KS("reason", b->reason[REJECT_FAILED]),
+             KU("similar_before", st->reject_log.suppressed), KS("hint", hint_for(b->reason[REJECT_FAILED])));
 }
 
 /* Of a partitioned stream a record is counted with its piece, and once more only when it is refused: parcels may gather for long, and until

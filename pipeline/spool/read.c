@@ -157,6 +157,8 @@ int spool_scan_part(struct spool_reader *r, const struct spool_cursor *at, uint6
     if (most == 0)
         return 0;
     rc = scan_warm(r->spool, seq, &step) ? 1 : scan_file(r, at, &step, e);
+    if (rc > 0 && seq == r->cut.seq)
+        spool_note_arrival(r, seq, run->arrival);
     if (rc < 0 && e->code == ERR_FORMAT && run->count > most) { /* what damage took reaches beyond */
         run->count = (uint32_t)most;
         *next = (struct spool_cursor){.seq = seq + most};

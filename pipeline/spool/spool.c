@@ -59,6 +59,33 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     return s;
 }
 
+void spool_note_arrival(struct spool_reader *r, uint64_t seq, nsec arrival)
+{
+    pthread_mutex_lock(&r->spool->lock);
+    r->arrival_seq = seq;
+    r->arrival = arrival;
+    pthread_mutex_unlock(&r->spool->lock);
+}
+
+/* From its header on disk. */
+static void find_arrival(struct spool_reader *r)
+{
+    unsigned char ahead[FRAME_HEADER_BYTES];
+    struct log_window w = {.p = ahead, .room = sizeof(ahead)};
+    struct spool *s = r->spool;
+    struct place p;
+    struct err e;
+    bool waits;
+
+    pthread_mutex_lock(&s->lock);
+    waits = r->cut.seq < s->state.next;
+    pthread_mutex_unlock(&s->lock);
+    if (!waits || spool_locate(s, &r->cut, &w, &p, &e) <= 0)
+        return;
+    spool_leave(s, p.segment);
+    spool_note_arrival(r, r->cut.seq, p.header.arrival);
+}
+
 int spool_open(struct spool **s, const struct spool_conf *conf, struct committer *c, struct spool_recovery *found,
                struct err *e)
 {
@@ -70,6 +97,8 @@ int spool_open(struct spool **s, const struct spool_conf *conf, struct committer
         spool_close(&made);
         return -1;
     }
+    for (size_t i = 0; i < made->reader_count; i++)
+        find_arrival(&made->readers[i]);
     *s = made;
     return 0;
 }
@@ -428,30 +457,16 @@ static bool oldest_sealed(const struct spool_reader *r, nsec *oldest)
     return found;
 }
 
-/* The arrival of the frame at the cut, from its header on disk when the committer has not seen it pass. */
-static nsec arrival_at(struct spool_reader *r, const struct spool_cursor *at)
+/* Locks: held. That of the frame at the cut, or, as long as nobody has looked at it (spool_note_arrival), of the last one that somebody
+ * has looked at: whoever wants to see the books does not wait for a disk. */
+static nsec arrival_known(const struct spool_reader *r)
 {
-    unsigned char ahead[FRAME_HEADER_BYTES];
-    struct log_window w = {.p = ahead, .room = sizeof(ahead)};
-    struct spool *s = r->spool;
-    struct place p;
-    struct err e;
-
-    if (spool_locate(s, at, &w, &p, &e) <= 0)
-        return NSEC_NEVER;
-    spool_leave(s, p.segment);
-    pthread_mutex_lock(&s->lock);
-    r->arrival_seq = at->seq;
-    r->arrival = p.header.arrival;
-    pthread_mutex_unlock(&s->lock);
-    return p.header.arrival;
+    return r->arrival_seq > 0 ? r->arrival : NSEC_NEVER;
 }
 
 void spool_books(struct spool_reader *r, struct spool_books *b)
 {
     struct spool *s = r->spool;
-    struct spool_cursor cut;
-    bool ask;
 
     pthread_mutex_lock(&s->lock);
     *b = (struct spool_books){
@@ -475,13 +490,7 @@ void spool_books(struct spool_reader *r, struct spool_books *b)
     b->left = b->spooled + parcels_without_records(&r->state->parcels);
     if (b->spooled)
         b->spooled_bytes = spooled_bytes_of(r);
-    cut = r->state->cut;
-    ask = !oldest_sealed(r, &b->oldest_arrival) && cut.seq < s->state.next;
-    if (ask && r->arrival_seq == cut.seq) {
-        b->oldest_arrival = r->arrival;
-        ask = false;
-    }
+    if (!oldest_sealed(r, &b->oldest_arrival) && r->state->cut.seq < s->state.next)
+        b->oldest_arrival = arrival_known(r);
     pthread_mutex_unlock(&s->lock);
-    if (ask)
-        b->oldest_arrival = arrival_at(r, &cut);
 }

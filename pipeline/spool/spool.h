@@ -317,8 +317,11 @@ struct spool_books {
     uint64_t left; /* spooled, and one for each parcel that has none of them (its records are in the books of others) */
     uint64_t disk_bytes, limit; /* of the stream */
     uint64_t staged_bytes;      /* of disk_bytes: files of parcels */
-    nsec oldest_arrival;        /* of the oldest record not settled; NSEC_NEVER when none; see DataFreshness */
+    /* Of the oldest record not settled; NSEC_NEVER when none; see DataFreshness. Of one that is in no seal, and that nobody has looked at
+     * since the cut came to it: of one near it. */
+    nsec oldest_arrival;
 };
+/* Any thread; waits for no disk. */
 void spool_books(struct spool_reader *r, struct spool_books *b);
 
 #endif

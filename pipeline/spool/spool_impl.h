@@ -52,10 +52,10 @@ struct round {
     struct frame_list todo, written;
     uint64_t write_at; /* in the active segment */
     bool failed, added;
-    bool more;     /* copies wait in the pending list: another round should follow at once */
-    bool wrote;    /* something became safe */
-    bool mark_now; /* the mark follows at once; else the committer sees to it later */
-    struct err *why; /* it failed: err_kept.h */
+    bool more;                /* copies wait in the pending list: another round should follow at once */
+    bool wrote;               /* something became safe */
+    bool mark_now;            /* the mark follows at once; else the committer sees to it later */
+    struct err *why;          /* it failed: err_kept.h */
     STAILQ_ENTRY(spool) link; /* the spools of one round */
 };
 
@@ -130,6 +130,9 @@ struct spool {
     bool mark_due; /* the committer's thread only: the mark is older than the log */
     nsec retry_at; /* 0: the disk did not refuse */
 };
+
+/* Whoever looks at the frame at the reader's cut says when it arrived. */
+void spool_note_arrival(struct spool_reader *r, uint64_t seq, nsec arrival);
 
 /* --- segment_list.c --------------------------------------------------------------------------------------------------- */
 

@@ -30,8 +30,8 @@ void api_keys_drop(struct api_keys **kp)
     if (!k || atomic_fetch_sub(&k->users, 1) > 1)
         return;
     for (size_t i = 0; i < k->n; i++) {
-        mem_free(k->v[i].access_key_id);
-        mem_free(k->v[i].secret_access_key);
+        mem_wipe(k->v[i].access_key_id);
+        mem_wipe(k->v[i].secret_access_key);
     }
     mem_free(k->v);
     mem_free(k);

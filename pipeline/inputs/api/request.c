@@ -110,8 +110,8 @@ static bool is_log_due(struct api *a, enum api_event event, uint64_t *suppressed
     bool due;
 
     pthread_mutex_lock(&a->lock);
-    *suppressed = l->suppressed;
     due = log_due(l, clock_mono(), LOG_EVERY);
+    *suppressed = l->suppressed;
     pthread_mutex_unlock(&a->lock);
     return due;
 }

@@ -125,9 +125,13 @@ static void a_repeating_event_is_due_once_a_period_and_counts_the_rest(void **st
     assert_true(log_due(&l, 100, 10));
     assert_false(log_due(&l, 100, 10));
     assert_false(log_due(&l, 109, 10));
-    assert_int_equal(l.suppressed, 2);
     assert_true(log_due(&l, 110, 10));
+    assert_int_equal(l.suppressed, 2);
     assert_false(log_due(&l, 119, 10));
+    assert_true(log_due(&l, 120, 10));
+    assert_int_equal(l.suppressed, 1); /* of those before this line only */
+    assert_true(log_due(&l, 130, 10));
+    assert_int_equal(l.suppressed, 0);
 }
 
 int main(void)

@@ -309,6 +309,9 @@ static void the_oldest_arrival_is_that_of_the_oldest_record_not_settled(void **s
     struct fixture *x = *state;
     const char *r[] = {"r"};
     struct spool_books b;
+    struct spool_cursor cut;
+    struct spool_run run;
+    struct err e;
 
     for (nsec at = 10; at < 14; at++)
         assert_int_equal(append(x, r, 1, at, NULL), SPOOL_TAKEN);
@@ -323,6 +326,10 @@ static void the_oldest_arrival_is_that_of_the_oldest_record_not_settled(void **s
     spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.oldest_arrival, 10);
     settle(x, 1, 2);
+    spool_books(spool_reader(x->spool, 0), &b);
+    assert_int_equal(b.oldest_arrival, 10); /* nobody has looked at the next one, and the books wait for no disk */
+    cut = spool_cut(spool_reader(x->spool, 0));
+    assert_int_equal(spool_scan(spool_reader(x->spool, 0), &cut, &run, &cut, &e), 1);
     spool_books(spool_reader(x->spool, 0), &b);
     assert_int_equal(b.oldest_arrival, 12);
     deliver_all(x);
