@@ -266,6 +266,7 @@ int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, 
 
     if (!r.by)
         return -1;
+    spool_set_limit(st->spool, conf->spool_limit);
     delivery_loop_call(st->loop, replace, &r);
     return 0;
 }

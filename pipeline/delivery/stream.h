@@ -129,7 +129,7 @@ bool stream_has_given_up(const struct stream *st);
 void stream_leave(struct stream *st);
 void stream_close(struct stream **st);
 /* What is sealed from now on goes where `conf`, of the same name, says: destination, backup, transforms, format, buffer, retries. What was
- * sealed before is delivered as it was begun. Spool and inputs stay as they are. -1: it cannot be opened, and nothing has changed.
+ * sealed before is delivered as it was begun. The spool's limit is that of `conf`; else spool and inputs stay as they are. -1: it cannot be opened, and nothing has changed.
  * All that was asked of the spool before is safe (committer_barrier()). */
 MUST_CHECK int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, const char *base_dir,
                                     struct err *e);

@@ -21,7 +21,7 @@ static bool holds_too_much(const struct stream *st, const struct generation *g)
     for (const struct delivery *d = st->open; d; d = d->next_open)
         if (d->host == &g->host && d->work == WORK_SHIPPING && d->transform.list) /* else it is a worker's */
             held += record_list_bytes(d->transform.list);
-    return held >= st->conf->spool_limit;
+    return held >= g->conf->spool_limit;
 }
 
 void stream_start_transforms(struct stream *st, struct generation *g)

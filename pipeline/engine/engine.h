@@ -98,6 +98,8 @@ MUST_CHECK int engine_settings_of(struct engine *en, const char *name, const str
 /* Requests to the API have to be signed with the keys of `conf` from now on, also where the API comes later: borrowed until another one is
  * set. */
 void engine_set_api_keys(struct engine *en, const struct api_conf *conf);
+/* limits.memory from now on. What is held beyond a smaller one stays until it is done with; nothing more is taken before. */
+void engine_set_memory(struct engine *en, size_t limit);
 
 /* What the calls above are waiting for at the moment, for people: "the writes to files". Any thread. */
 const char *engine_waits_for(const struct engine *en);

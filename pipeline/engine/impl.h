@@ -96,6 +96,7 @@ struct engine {
 
     pthread_mutex_t shares;        /* one at a time opens the API, and divides what there is; before `lock` */
     struct descriptor_needs needs; /* of all that is there; guarded by shares */
+    size_t memory_limit;           /* likewise; limits.memory */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a stream is idle, has given up, has a user less; the end has come; a change has ended */

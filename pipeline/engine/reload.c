@@ -174,6 +174,7 @@ static void log_streams(const struct settings_diff *d)
 static void adopt(struct reload *r, const struct settings *now)
 {
     engine_set_api_keys(r->conf.engine, &now->api);
+    engine_set_memory(r->conf.engine, now->memory_limit);
     if (r->conf.at_once)
         r->conf.at_once(r->conf.ctx, now);
     for (size_t i = 0; i < now->stream_count; i++) { /* its text is what the stream runs already */

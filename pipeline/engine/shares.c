@@ -10,12 +10,12 @@
 /* With an API there is room for a large request. */
 static void share_memory(struct engine *en, bool api)
 {
-    size_t intake = settings_intake(en->settings->memory_limit, api), reading = intake;
+    size_t whole = en->memory_limit, intake = settings_intake(whole, api), reading = intake;
 
     if (api)
         reading = intake > API_REQUEST_MEMORY + READ_LEAST ? intake - API_REQUEST_MEMORY : READ_LEAST;
     budget_resize(&en->intake, intake);
-    budget_resize(&en->outgo, en->settings->memory_limit - intake);
+    budget_resize(&en->outgo, whole - intake);
     budget_resize(&en->reading, reading);
 }
 
@@ -52,14 +52,27 @@ void engine_share_begin(struct engine *en)
         en->ahead_wanted += ahead_of(&en->settings->streams[i]);
     en->needs = process_descriptors();
     budget_init(&en->descriptors, 0); /* nobody reads yet */
-    budget_init(&en->memory, en->settings->memory_limit);
+    en->memory_limit = en->settings->memory_limit;
+    budget_init(&en->memory, en->memory_limit);
     budget_init_part(&en->intake, &en->memory, 0);
     budget_init_part(&en->outgo, &en->memory, 0);
     budget_init_part(&en->reading, &en->intake, 0);
     share_memory(en, en->settings->api_used && !en->once);
-    en->warm = warm_store_new(&en->memory, en->settings->memory_limit / WARM_SHARE);
+    en->warm = warm_store_new(&en->memory, en->memory_limit / WARM_SHARE);
     budget_reclaims(&en->intake, warm_give_back, en->warm);
     budget_reclaims(&en->outgo, warm_give_back, en->warm);
+}
+
+void engine_set_memory(struct engine *en, size_t limit)
+{
+    pthread_mutex_lock(&en->shares);
+    if (en->memory_limit != limit) {
+        en->memory_limit = limit;
+        budget_resize(&en->memory, limit);
+        warm_store_resize(en->warm, limit / WARM_SHARE);
+        share_memory(en, en->api != NULL);
+    }
+    pthread_mutex_unlock(&en->shares);
 }
 
 /* Locks: en->shares held. */

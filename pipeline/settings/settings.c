@@ -52,6 +52,7 @@ static const struct cfg_field limits_fields[] = {
      .type = CFG_SIZE,
      .offset = offsetof(struct settings, memory_limit),
      .def = "64MiB",
+     .effect = CFG_EFFECT_AT_ONCE,
      .min = 16 * MIB,
      .max = 1024 * GIB,
      .help =

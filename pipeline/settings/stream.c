@@ -384,11 +384,7 @@ const struct cfg_field settings_stream_fields[] = {
      .def = "disk",
      .help = "`disk`: acknowledged records survive a crash; `memory`: faster, but when the process ends, what was not "
              "delivered is lost, and tailed files begin again as `start` says"},
-    {.name = "spool",
-     .type = CFG_BLOCK,
-     .fields = spool_fields,
-     .effect = CFG_EFFECT_RESTART,
-     .help = "what waits for delivery"},
+    {.name = "spool", .type = CFG_BLOCK, .fields = spool_fields, .help = "what waits for delivery"},
     {.name = "buffer", .type = CFG_BLOCK, .fields = buffer_fields, .help = "when a batch is due"},
     {.name = "transform",
      .type = CFG_CUSTOM,

@@ -23,15 +23,31 @@ static uint64_t file_bytes_most(void)
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur / 2 : UINT64_MAX;
 }
 
-static uint64_t segment_bytes_for(const struct spool_conf *conf)
+static uint64_t segment_bytes_for(uint64_t limit)
 {
-    uint64_t n = conf->limit / SEGMENTS_PER_LIMIT;
+    uint64_t n = limit / SEGMENTS_PER_LIMIT;
 
-    if (conf->segment_bytes)
-        return conf->segment_bytes;
     n = n < file_bytes_most() ? n : file_bytes_most();
     n = n < SEGMENT_BYTES_MOST ? n : SEGMENT_BYTES_MOST;
     return n > SEGMENT_BYTES_LEAST || n == file_bytes_most() ? n : SEGMENT_BYTES_LEAST;
+}
+
+static void set_limit(struct spool *s, uint64_t limit)
+{
+    atomic_store(&s->limit, limit);
+    atomic_store(&s->segment_bytes, s->wanted_segment_bytes ? s->wanted_segment_bytes : segment_bytes_for(limit));
+    /* A frame that is larger than a segment has one of its own. */
+    atomic_store(&s->lone_bytes, s->memory || limit < file_bytes_most() ? limit : file_bytes_most());
+}
+
+void spool_set_limit(struct spool *s, uint64_t limit)
+{
+    bool same = atomic_load(&s->limit) == limit;
+
+    if (same)
+        return;
+    set_limit(s, limit);
+    committer_wake(s->committer, s, true);
 }
 
 static struct spool *new_spool(const struct spool_conf *conf, struct committer *c)
@@ -41,10 +57,8 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->stream = mem_strdup(conf->stream);
     s->dir = mem_strdup(conf->dir);
     s->memory = conf->memory;
-    s->limit = conf->limit;
-    s->segment_bytes = segment_bytes_for(conf);
-    /* A frame that is larger than a segment has one of its own. */
-    s->lone_bytes = conf->memory || conf->limit < file_bytes_most() ? conf->limit : file_bytes_most();
+    s->wanted_segment_bytes = conf->segment_bytes;
+    set_limit(s, conf->limit);
     s->committed = conf->committed;
     s->refused = conf->refused;
     s->ctx = conf->ctx;

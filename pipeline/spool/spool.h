@@ -126,6 +126,9 @@ struct spool_wait {
     void (*done)(struct spool_wait *w, bool safe);
 };
 
+/* From now on. A smaller one than what is held: nothing more is taken until enough of it is delivered. Any thread. */
+void spool_set_limit(struct spool *s, uint64_t limit);
+
 /* Has it room for a record of so many bytes when it is empty? Otherwise spool_append() answers SPOOL_TOO_LARGE. Any thread. */
 bool spool_holds(const struct spool *s, size_t record);
 /* Would it take a frame of so many bytes just now? For who asks before he begins to take from a source that must take back what has no

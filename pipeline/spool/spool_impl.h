@@ -85,8 +85,10 @@ struct spool_reader {
 struct spool {
     char *stream, *dir;
     bool memory;
-    uint64_t limit, segment_bytes;
-    uint64_t lone_bytes; /* the largest lone frame, all of it */
+    /* spool_set_limit() changes them while others look at them, each on its own. */
+    atomic_uint_fast64_t limit, segment_bytes;
+    atomic_uint_fast64_t lone_bytes; /* the largest lone frame, all of it */
+    uint64_t wanted_segment_bytes;   /* 0: those of the limit */
     void (*committed)(void *ctx);
     void (*refused)(void *ctx, const struct err *why);
     void *ctx;

@@ -35,6 +35,11 @@ struct warm_store *warm_store_new(struct budget *whole, size_t limit)
     return st;
 }
 
+void warm_store_resize(struct warm_store *st, size_t limit)
+{
+    budget_resize(&st->budget, limit);
+}
+
 void warm_store_free(struct warm_store **st)
 {
     if (!*st)

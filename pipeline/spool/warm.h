@@ -30,6 +30,8 @@ struct warm_store;
 
 /* `limit` bytes at most, a part of `whole`, which may be NULL and outlives it. */
 struct warm_store *warm_store_new(struct budget *whole, size_t limit);
+/* As budget_resize(). Any thread. */
+void warm_store_resize(struct warm_store *st, size_t limit);
 void warm_store_free(struct warm_store **st); /* after all its lists were released */
 /* Lets the oldest frames go until so many bytes are free or none is left. What is pinned counts as gone. */
 void warm_give_back(void *store, size_t bytes);

@@ -62,10 +62,10 @@ def test_a_mistake_changes_nothing_and_is_said_to_who_asked(t):
     rewrite(d, {**good, "streams": {**good["streams"], "new": {"destination": {"fiel": {"path": "x"}}}}})
     said = reload(d, status=422)
     assert ".yaml:" in said and "did you mean `file`" in said and "nothing has changed" in said, said
-    said = reload(d, {**good, "limits": {"memory": "32MiB"}}, status=422)
-    assert "`limits.memory`" in said and "restart" in said and ".yaml:" in said, said
-    said = reload(d, one_stream("app", to_file(t), interval="0s", spool={"limit": "8MiB"}), status=422)
-    assert "stream `app`: `spool.limit`" in said and "restart" in said, said
+    said = reload(d, {**good, "api": {"threads": 3}}, status=422)
+    assert "`api.threads`" in said and "restart" in said and ".yaml:" in said, said
+    said = reload(d, one_stream("app", to_file(t), interval="0s", durability="memory"), status=422)
+    assert "stream `app`: `durability`" in said and "restart" in said, said
     sns = {"sns": {"listen": f"127.0.0.1:{d.admin_port}", "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
     both = {"streams": {**good["streams"], "a": stream(to_file(t, "a")), "b": stream(to_file(t, "b"), [sns])}}
     said = reload(d, both, status=500)
@@ -80,6 +80,47 @@ def test_a_mistake_changes_nothing_and_is_said_to_who_asked(t):
     m = d.metrics()
     assert m.get("sluice_reloads_total", result="done") == 1 and m.get("sluice_config_last_reload_successful") == 1
     d.stop()
+
+
+def test_limits_change_while_it_runs(t):
+    """A full spool has room as soon as its limit is raised, takes nothing more when it is lowered below what it holds, and loses nothing."""
+    nowhere = {"http": {"url": f"http://127.0.0.1:{free_port()}/", "format": "lines"}}
+
+    def config(limit, destination, memory):
+        return {"streams": {"app": stream(destination, interval="0s", size="64KiB", spool={"limit": limit})}, "limits": {"memory": memory}, "shutdown": {"grace": "0s"}}
+
+    d = t.daemon(config("4MiB", nowhere, "64MiB")).start()
+    client = Firehose(d.api_port)
+    sent = []
+
+    def put_until_full():
+        while len(sent) < 200000:
+            batch = numbered_lines(t.random, 500, b"%d" % len(sent), longest=200)
+            taken = [line for line, answer in zip(batch, client.put_batch("app", batch)) if "ErrorCode" not in answer]
+            sent.extend(taken)
+            if len(taken) < len(batch):
+                return
+        raise AssertionError("it is never full")
+
+    put_until_full()
+    first = len(sent)
+    said = reload(d, config("8MiB", nowhere, "32MiB"))
+    assert "stream app: deliveries begin anew (spool.limit)" in said and "set at once: limits.memory" in said, said
+    m = d.metrics()
+    assert m.get("sluice_spool_limit_bytes", stream="app") == 8 << 20 and m.get("sluice_memory_budget_limit_bytes") == 32 << 20
+    put_until_full()
+    assert len(sent) > first, "there was room for more"
+    said = reload(d, config("4MiB", nowhere, "64MiB"))
+    grown = len(sent)
+    put_until_full()
+    assert len(sent) == grown, "more is held than the new limit, so nothing is taken"
+    assert d.metrics().get("sluice_memory_budget_limit_bytes") == 64 << 20
+    reload(d, config("4MiB", to_file(t, "app"), "64MiB"))
+    d.kill9()
+    d.start()  # what was sealed for nowhere goes where the file says
+    d.wait_delivered("app", grown)
+    d.stop()
+    objects.assert_exactly_once(out(t, "app"), sent)
 
 
 def test_a_changed_script_counts_though_the_file_is_the_same(t):
@@ -214,10 +255,10 @@ def test_the_command_reloads_and_says_what_came_of_it(t):
     assert 'stream="b"' not in d.metrics().text
     code, said = run("reload")
     assert code == 0 and "stream b: added" in said and 'stream="b"' in d.metrics().text, (code, said)
-    rewrite(d, {**good, "limits": {"memory": "32MiB"}})
+    rewrite(d, {**good, "api": {"threads": 3}})
     for args in ("reload",), ("validate", "--diff"):
         code, said = run(*args)
-        assert code == 2 and "`limits.memory`" in said, (code, said)
+        assert code == 2 and "`api.threads`" in said, (code, said)
     rewrite(d, good)
     d.stop()
     code, said = run("reload")

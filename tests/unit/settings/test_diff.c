@@ -206,6 +206,8 @@ static void what_no_row_compares_is_compared_as_it_is_written(void **state)
          "stream app: deliveries begin anew (backup.file)\n");
     says(ONE(", backup: { file: { path: ./a } }"), ONE(", backup: { s3: { bucket: b, region: r } }"),
          "stream app: deliveries begin anew (backup.file, backup.s3)\n");
+    says(ONE(""), ONE(", spool: { limit: 8MiB }"), "stream app: deliveries begin anew (spool.limit)\n");
+    says(ONE(""), "limits: { memory: 32MiB }\n" ONE(""), "set at once: limits.memory\n");
     says(ONE(", inputs: [{ tail: { paths: [./x] } }], buffer: { size: 2KiB }"), ONE(", inputs: [api]"),
          "stream app: inputs and deliveries begin anew (inputs, buffer.size)\n");
 }
@@ -227,15 +229,16 @@ static void what_needs_a_restart_is_a_mistake_with_its_place(void **state)
 
     (void)state;
     diff(&o, BEFORE,
-         QUIET "limits:\n  memory: 32MiB\ndata_dir: ./elsewhere\nstreams:\n  app:\n    spool:\n      limit: 8MiB\n"
-               "    destination: { file: { path: ./app } }\n");
+         QUIET
+         "api:\n  listen: 127.0.0.1:4000\ndata_dir: ./elsewhere\nstreams:\n  app:\n    spool:\n      limit: 8MiB\n"
+         "    durability: memory\n    destination: { file: { path: ./app } }\n");
     assert_int_equal(cfg_errors_count(o.errs), 3);
-    assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:3:3: `limits.memory` is another one than sluice runs with"));
+    assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:3:3: `api.listen` is another one than sluice runs with"));
     assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:4:1: `data_dir` is another one"));
-    assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:8:7: stream `app`: `spool.limit` is another one"));
+    assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:9:5: stream `app`: `durability` is another one"));
     release(&o);
-    diff(&o, "limits: { memory: 32MiB }\n" BEFORE, BEFORE); /* left out: at the top, where it would stand */
-    assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:1:1: `limits.memory` is another one"));
+    diff(&o, "api: { listen: 127.0.0.1:4000 }\n" BEFORE, BEFORE); /* left out: at the top, where it would stand */
+    assert_non_null(strstr(buf_cstr(&o.text), "c.yaml:1:1: `api.listen` is another one"));
     release(&o);
 }
 
