@@ -100,7 +100,8 @@ def test_a_body_is_one_record_or_several(t):
 def test_a_request_that_comes_again_is_stored_once(t):
     d = daemon(t, options={"tokens": [TOKEN]}).start()
     key = {"Authorization": f"Bearer {TOKEN}"}
-    large = b"\n".join(b"%06d" % i + b"x" * 500 for i in range(4000))  # several frames
+    lines = 400 if t.tight else 4000  # several frames, and no more ids than a small build remembers
+    large = b"\n".join(b"%06d" % i + b"x" * 500 for i in range(lines))
     sent = [(b"a", {"Idempotency-Key": "1"}), (b"b", {"Idempotency-Key": "2"}), (b"a", {}),
             (large, {"Idempotency-Key": "large", "Content-Type": "text/plain"})]
     for body, headers in sent:
@@ -113,8 +114,8 @@ def test_a_request_that_comes_again_is_stored_once(t):
         if headers:
             assert post(d.http_port, body, headers={**key, **headers})[0] == 200
     assert firehose(d.http_port, "r-1", [b"\x00\xff", b"", b"f"], headers=access) == (200, None)
-    d.wait_delivered("app", 3 + 4000 + 3)
-    assert d.metrics().get("sluice_input_duplicates_total", stream="app", input="http") == 2 + 4000 + 3
+    d.wait_delivered("app", 3 + lines + 3)
+    assert d.metrics().get("sluice_input_duplicates_total", stream="app", input="http") == 2 + lines + 3
     for headers in ({}, {"Authorization": "Bearer " + TOKEN[:-1]}, {"X-Amz-Firehose-Access-Key": "x"}):
         status, text, back = post(d.http_port, b"no", headers=headers)
         assert status == 401 and back["WWW-Authenticate"], (status, text)
@@ -123,7 +124,7 @@ def test_a_request_that_comes_again_is_stored_once(t):
     d.stop()
     assert TOKEN not in d.log_text()
     written = b"".join(objects.read_dir(t.path("out-app")).values())
-    assert written.count(b"x" * 500) == 4000 and written.count(b"\x00\xff\n\nf") == 1
+    assert written.count(b"x" * 500) == lines and written.count(b"\x00\xff\n\nf") == 1
 
 
 def test_a_full_http_stream_answers_503_and_goes_on(t):
