@@ -178,9 +178,10 @@ static bool is_hash_key(struct slice s)
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < '0' || s.p[i] > '9')
             return false;
-    return s.n <= HASH_KEY_MAX;
+    return s.n > 0 && s.n <= HASH_KEY_MAX;
 }
 
+/* Nothing here depends on them: others read them out of the leases. So what is no range is none. */
 static bool take_hashes(struct json_reader *r, struct shard_description *d)
 {
     struct json_string key;
@@ -194,7 +195,9 @@ static bool take_hashes(struct json_reader *r, struct shard_description *d)
         else
             json_skip(r);
     }
-    return fine && !r->error && is_hash_key(d->hashes[0]) && is_hash_key(d->hashes[1]);
+    if (!is_hash_key(d->hashes[0]) || !is_hash_key(d->hashes[1]))
+        d->hashes[0] = d->hashes[1] = SLICE("");
+    return fine && !r->error;
 }
 
 static bool take_shard(struct json_reader *r, struct shard_description *d)

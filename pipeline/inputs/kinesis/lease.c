@@ -75,6 +75,13 @@ static int64_t whole(struct json_string s)
     return *text && strlen(text) <= COUNTER_DIGITS_MAX ? strtoll(text, NULL, 10) : -1;
 }
 
+/* Others read it: what is none is not known. */
+static void take_hash(char to[HASH_KEY_MAX + 1], struct json_string s)
+{
+    if (!copy(to, HASH_KEY_MAX + 1, s))
+        to[0] = '\0';
+}
+
 static void take_text(struct reading *in, struct json_string name, struct json_string s)
 {
     struct lease *x = in->lease;
@@ -90,9 +97,9 @@ static void take_text(struct reading *in, struct json_string name, struct json_s
     else if (json_string_is(name, "startingSequenceNumber"))
         in->bad |= !copy(x->first, sizeof(x->first), s) || (x->first[0] && !is_sequence(slice_str(x->first)));
     else if (json_string_is(name, "startingHashKey"))
-        in->bad |= !copy(x->hashes[0], sizeof(x->hashes[0]), s);
+        take_hash(x->hashes[0], s);
     else if (json_string_is(name, "endingHashKey"))
-        in->bad |= !copy(x->hashes[1], sizeof(x->hashes[1]), s);
+        take_hash(x->hashes[1], s);
     else if (json_string_is(name, "entityType"))
         in->other = !json_string_is(s, "LEASE");
 }

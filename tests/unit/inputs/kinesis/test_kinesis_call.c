@@ -92,6 +92,10 @@ static void what_is_given_out_can_be_asked_with(void **state)
 
 static void show_shard(void *ctx, const struct shard_description *d)
 {
+    if (d->hashes[1].n > 0)
+        assert_int_equal(
+            buf_printf(ctx, "%.*s..%.*s:", (int)d->hashes[0].n, d->hashes[0].p, (int)d->hashes[1].n, d->hashes[1].p),
+            0);
     assert_int_equal(buf_printf(ctx, "%.*s<%.*s,%.*s@%.*s%s ", (int)d->id.n, d->id.p, (int)d->parents[0].n,
                                 d->parents[0].p, (int)d->parents[1].n, d->parents[1].p, (int)d->first.n, d->first.p,
                                 d->closed ? "-" : ""),
@@ -110,12 +114,14 @@ static void a_listing_is_read(void **state)
         kinesis_list_read(
             SLICE("{\"NextToken\":\"n\\/1\\n\",\"Shards\":[{\"ShardId\":\"a\",\"HashKeyRange\":{},"
                   "\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"7\",\"EndingSequenceNumber\":null}},"
-                  "{\"ParentShardId\":\"a\",\"AdjacentParentShardId\":\"b\",\"ShardId\":\"c\",\"New\":[1]},"
-                  "{\"ShardId\":\"d\",\"ParentShardId\":null,\"SequenceNumberRange\":{\"EndingSequenceNumber\":\"9\"}}]"
+                  "{\"ParentShardId\":\"a\",\"AdjacentParentShardId\":\"b\",\"ShardId\":\"c\",\"New\":[1],"
+                  "\"HashKeyRange\":{\"StartingHashKey\":\"0x1\",\"EndingHashKey\":\"2\"}},"
+                  "{\"ShardId\":\"d\",\"ParentShardId\":null,\"HashKeyRange\":{\"StartingHashKey\":\"5\","
+                  "\"EndingHashKey\":\"99\"},\"SequenceNumberRange\":{\"EndingSequenceNumber\":\"9\"}}]"
                   "}"),
             show_shard, &out, &token, &e),
         0);
-    assert_string_equal(buf_cstr(&out), "a<,@7 c<a,b@ d<,@- ");
+    assert_string_equal(buf_cstr(&out), "a<,@7 c<a,b@ 5..99:d<,@- ");
     assert_string_equal(buf_cstr(&token), "n/1\n");
     buf_release(&out);
     buf_release(&token);
