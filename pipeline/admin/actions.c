@@ -56,6 +56,7 @@ unsigned admin_answer_say(struct admin_answer *a, unsigned status, const char *f
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
+    a->as = ADMIN_ANSWER_WORDS;
     buf_clear(&a->text);
     a->status = buf_printf(&a->text, "%s\n", line) < 0 ? 500 : status;
     return a->status;
@@ -67,6 +68,8 @@ static void run(struct admin_call *c)
 {
     c->answer.status = 200;
     c->action->run(c->action->ctx, &c->order, &c->answer);
+    if (c->action->quiet)
+        return;
     log_info("an action was asked for", KS("action", c->order.path), KS("client", c->order.from),
              KU("status", c->answer.status));
 }

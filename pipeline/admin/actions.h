@@ -23,17 +23,26 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct admin_order {
     const char *path; /* as asked for */
     const char *name; /* "" where the path of the action names none */
     const char *from; /* the client's address, for the log */
+    uint64_t after;   /* what the argument of this name in the URL says; 0: nothing */
+};
+
+enum admin_answer_as {
+    ADMIN_ANSWER_WORDS, /* lines for people; of a path below /api/ they become JSON, for a form a page */
+    ADMIN_ANSWER_JSON,  /* it is JSON, */
+    ADMIN_ANSWER_PAGE,  /* or a page of the console, also for a form */
 };
 
 struct admin_answer {
+    enum admin_answer_as as;
     unsigned status; /* of HTTP; 200 unless run() says otherwise */
-    struct buf text; /* lines for people, of at most ADMIN_ANSWER_MAX bytes; no secrets, no records */
+    struct buf text; /* at most ADMIN_ANSWER_MAX bytes; no secrets. Records in those of records.h alone */
 };
 
 /* The text becomes this line. Returns the answer's status. */
@@ -43,6 +52,7 @@ struct admin_action {
     const char *path; /* may have one {...}, which stands for one step of the path */
     void (*run)(void *ctx, const struct admin_order *o, struct admin_answer *a);
     void *ctx;
+    bool quiet; /* it is asked for again and again, and says in the log what is worth it */
 };
 
 struct admin_actions {

@@ -6,6 +6,7 @@
 #include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
 #include "pipeline/admin/post.h"
+#include "pipeline/admin/records.h"
 #include "pipeline/admin/text.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
@@ -27,6 +28,8 @@ struct admin {
     struct http_names names;
     struct buf policy; /* Content-Security-Policy of the console */
     struct post_office office;
+    struct records_desk desk;
+    struct admin_action own[2];
 };
 
 struct reply {
@@ -175,7 +178,7 @@ static bool is_page(const char *path)
 static bool is_action(const struct admin *a, const char *path)
 {
     char *name;
-    bool is = admin_action_find(&a->office.actions, path, &name);
+    bool is = post_find(&a->office, path, &name);
 
     mem_free(name);
     return is;
@@ -312,7 +315,13 @@ static enum MHD_Result answer_post(struct http_exchange *x, const struct http_as
     enum MHD_Result rc;
 
     re.status = said->status;
-    if (post_is_form(p) && said->status < 300) {
+    if (said->as != ADMIN_ANSWER_WORDS) {
+        re.type = said->as == ADMIN_ANSWER_JSON ? JSON : HTML;
+        if (said->as == ADMIN_ANSWER_PAGE)
+            re.policy = buf_cstr(&((struct admin *)x->ctx)->policy);
+        if (buf_add_slice(&re.body, text) < 0)
+            say(&re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than 64 MiB");
+    } else if (post_is_form(p) && said->status < 300) {
         re.status = MHD_HTTP_SEE_OTHER;
         re.location = location = *post_stream(p) ? mem_printf("/streams/%s", post_stream(p)) : mem_strdup("/");
     } else if (!post_is_form(p) && strncmp(asked->url, "/api/", 5) == 0) {
@@ -390,6 +399,9 @@ static int start_server(struct admin *a, const struct admin_conf *ac, struct err
         return -1;
     at = http_server_socket(a->server);
     http_names_init(&a->names, at->at.host, at->at.loopback, ac->hosts);
+    a->desk = (struct records_desk){.engine = a->engine,
+                                    .open = ac->records == ADMIN_RECORDS_ALWAYS ||
+                                            (ac->records == ADMIN_RECORDS_LOOPBACK && at->at.loopback)};
     if (http_server_route(a->server, &route, NULL, e) < 0 || http_server_start(a->server, e) < 0)
         return -1;
     if (!at->at.loopback)
@@ -421,6 +433,11 @@ int admin_start(struct admin **out, const struct admin_conf *conf, struct engine
     a->magic = ADMIN_MAGIC;
     a->engine = engine;
     a->office.actions = conf->actions;
+    a->own[0] = (struct admin_action){
+        .path = "/api/streams/{stream}/records", .run = records_as_json, .ctx = &a->desk, .quiet = true};
+    a->own[1] = (struct admin_action){
+        .path = "/streams/{stream}/records", .run = records_as_page, .ctx = &a->desk, .quiet = true};
+    a->office.own = (struct admin_actions){a->own, ARRAY_LEN(a->own)};
     buf_init(&a->policy, 4 * KIB);
     admin_console_policy(&policy);
     find_token(a, conf);

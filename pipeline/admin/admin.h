@@ -28,6 +28,9 @@
 
 struct admin;
 
+/* Where some of the records that pass by are shown, to who shows the token (records.h). */
+enum admin_records { ADMIN_RECORDS_LOOPBACK, ADMIN_RECORDS_ALWAYS, ADMIN_RECORDS_NEVER };
+
 struct admin_conf {
     const char *listen;
     const struct cfg_strings *hosts;   /* names it answers to besides its own (server/guard.h); may be NULL */
@@ -35,6 +38,7 @@ struct admin_conf {
     const char *base_dir;              /* where its relative paths start */
     const char *token;                 /* admin.token; NULL: that of data_dir */
     const char *data_dir;
+    enum admin_records records;
     struct admin_actions actions;
 };
 

@@ -3,6 +3,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -36,10 +37,24 @@ static void on_done(struct admin_call *c)
     MHD_resume_connection(p->x->connection);
 }
 
+const struct admin_action *post_find(const struct post_office *po, const char *path, char **name)
+{
+    const struct admin_action *own = admin_action_find(&po->own, path, name);
+
+    return own ? own : admin_action_find(&po->actions, path, name);
+}
+
+static uint64_t argument(struct http_exchange *x, const char *name)
+{
+    const char *text = MHD_lookup_connection_value(x->connection, MHD_GET_ARGUMENT_KIND, name);
+
+    return text && *text >= '0' && *text <= '9' ? strtoull(text, NULL, 10) : 0;
+}
+
 int post_begin(struct post_office *po, struct http_exchange *x, const char *path, unsigned *status, const char **why)
 {
     char *name;
-    const struct admin_action *action = admin_action_find(&po->actions, path, &name);
+    const struct admin_action *action = post_find(po, path, &name);
     struct post *p;
 
     if (!action) {
@@ -54,7 +69,9 @@ int post_begin(struct post_office *po, struct http_exchange *x, const char *path
     p->name = name;
     p->form = strncasecmp(header(p, "Content-Type"), FORM, sizeof(FORM) - 1) == 0;
     p->call = (struct admin_call){
-        .action = action, .order = {.path = p->path, .name = name ? name : "", .from = x->from}, .done = on_done};
+        .action = action,
+        .order = {.path = p->path, .name = name ? name : "", .from = x->from, .after = argument(x, "after")},
+        .done = on_done};
     buf_init(&p->call.answer.text, ADMIN_ANSWER_MAX);
     buf_init(&p->body, ADMIN_BODY_MAX + 1); /* and a NUL behind it */
     x->own = p;

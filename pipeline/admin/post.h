@@ -19,7 +19,7 @@
 
 /* What all of them share. */
 struct post_office {
-    struct admin_actions actions;
+    struct admin_actions actions, own; /* of who started the server; the server's */
     struct admin_queue *queue;
     struct admin_token token;
     bool token_known; /* false: there is none that anybody could show */
@@ -27,6 +27,9 @@ struct post_office {
 };
 
 struct post;
+
+/* As admin_action_find(), of all. */
+const struct admin_action *post_find(const struct post_office *po, const char *path, char **name);
 
 /* -1: it is refused, with *status and *why. */
 MUST_CHECK int post_begin(struct post_office *po, struct http_exchange *x, const char *path, unsigned *status,

@@ -202,6 +202,9 @@ static void actions(struct page *p, const struct stream_status *s)
         page_html(p, s->name);
         page_printf(p, "/%s\">%s</button>\n", list[i].action, list[i].title);
     }
+    page_add(p, "<button formaction=\"/streams/");
+    page_html(p, s->name);
+    page_add(p, "/records\">Show records</button>\n");
     page_add(p,
              "</form><p class=\"soft\" id=\"token-is\">The token is what <code>admin.token</code> says, or else in the "
              "file <code>admin.token</code> of data_dir.</p></section>\n");

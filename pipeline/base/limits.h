@@ -1114,6 +1114,17 @@
 #define CONSOLE_CONFIG_MAX (64 * KIB)
 /* Milliseconds between two pictures of `sluice top`. */
 #define TOP_EVERY_MS 2000
+/* Records that pass by are shown (base/tap.h): so many of each side in a second, so much of each; so many are kept, so many are in one answer; and
+ * how long after the last look. All of them together are within ADMIN_ANSWER_MAX as JSON, where a byte may take six. */
+#define TAP_PER_SECOND LIMIT(50, 5)
+#define TAP_TEXT       1024
+#define TAP_ENTRIES    LIMIT(128, 8)
+#define TAP_LOOK       LIMIT(64, 4)
+#define TAP_LEASE      (10 * NSEC_PER_SEC)
+/* `sluice tap` asks so often; the page waits so long for records, and for no more than so many. */
+#define TAP_EVERY_MS  250
+#define TAP_PAGE_WAIT (2 * NSEC_PER_SEC)
+#define TAP_PAGE_LOOK 20
 /* What is asked for by POST: its body, the answer, and how many wait for their turn behind the one that runs. */
 #define ADMIN_BODY_MAX        (4 * KIB)
 #define ADMIN_ANSWER_MAX      (1 * MIB)

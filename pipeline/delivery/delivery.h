@@ -93,6 +93,7 @@ struct delivery_host {
     nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;
     struct chronicle *chronicle;   /* NULL: nobody wants to know */
+    struct tap *tap;               /* likewise */
     uint64_t epoch;                /* of this run, for the ids of what it seals: seal_identity.h */
     const unsigned char *identity; /* 16 bytes: the stream's, for the same ids */
 };

@@ -54,6 +54,7 @@ static void make_host(struct stream *st)
         .spool = st->spool,
         .metrics = &st->metrics,
         .chronicle = &st->chronicle,
+        .tap = &st->tap,
         .identity = st->conf->at_source ? st->conf->shared_identity : spool_identity(st->spool),
     };
     while (st->host.epoch == 0)
@@ -99,6 +100,7 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     pthread_mutex_init(&st->named_counters_lock, NULL);
     generations_init(&st->generations);
     chronicle_init(&st->chronicle);
+    tap_init(&st->tap);
     rejects_init(&st->rejects);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     st->intake.chronicle = &st->chronicle;
@@ -161,6 +163,7 @@ void stream_close(struct stream **stp)
     rejects_release(&st->rejects);
     chronicle_release(&st->chronicle);
     MEM_CLEAR(st->stuck);
+    tap_release(&st->tap);
     named_counters_release(&st->counters);
     named_counters_release(&st->drop_reasons);
     generations_release(&st->generations);

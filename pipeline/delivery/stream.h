@@ -23,6 +23,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/base/tap.h"
 #include "pipeline/delivery/batcher.h"
 #include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/delivery.h"
@@ -70,6 +71,7 @@ struct stream {
     struct generations generations;
     struct metrics metrics;
     struct chronicle chronicle; /* for people */
+    struct tap tap;             /* likewise: records that pass by */
     pthread_mutex_t named_counters_lock;
     struct named_counters counters, drop_reasons; /* of the transforms; guarded by named_counters_lock */
     /* Of the last batch; of a partitioned stream the objects that gather records, and how many they may be. Guarded by

@@ -52,6 +52,7 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
         .committed = committed,
         .refused = on_disk_refused,
         .ctx = st,
+        .tap = &st->tap,
         .readers = &reader,
         .reader_count = 1,
         .warm = env->warm,

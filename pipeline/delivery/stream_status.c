@@ -246,6 +246,7 @@ void stream_take_down(struct stream *st, nsec wall_now, nsec mono_now)
     struct history_totals t;
     struct spool_books b;
 
+    tap_tick(&st->tap, mono_now);
     spool_books(st->reader, &b);
     t = (struct history_totals){
         .records_in = b.incoming,

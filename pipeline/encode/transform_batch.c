@@ -30,6 +30,12 @@ static struct sieve *sieve_of(struct transform_out *o)
     return CONTAINER_OF(o, struct sieve, out);
 }
 
+static void show(struct sieve *s, enum tap_fate fate, const struct transform_record *from, struct slice after)
+{
+    if (s->t->tap)
+        tap_show_out(s->t->tap, clock_mono(), fate, from->seq, from->data, after);
+}
+
 static struct slice reason_of(struct sieve *s, const char *code, struct slice shown)
 {
     if (s->reason_code != code || !slice_eq(shown, buf_slice(&s->reason_shown))) {
@@ -72,6 +78,7 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
     if (s->failed_seq == from->seq)
         return 0; /* one line for a record, whatever became of how many parts of it */
     s->failed_seq = from->seq;
+    show(s, TAP_FAILED, from, shown);
     outcomes_source_note(s->t->sources, from->seq, SOURCE_BACKED_UP);
     return add_failed(s, from, code, message, shown);
 }
@@ -107,6 +114,7 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
     if (s->t->keys_max && s->keys.n > s->t->keys_max)
         return fail_for_keys(o, from);
     outcomes_source_note(s->t->sources, from->seq, SOURCE_EMITTED);
+    show(s, TAP_MADE, from, data);
     origin.keys = buf_slice(&s->keys);
     partitions_note(&s->t->partitions, origin.keys);
     return record_list_add(s->t->list, data, &origin, &s->t->err);
@@ -117,6 +125,7 @@ static void on_drop(struct transform_out *o, const struct transform_record *from
     if (reason.n)
         named_counters_add(&sieve_of(o)->t->drop_reasons, reason, 1);
     outcomes_source_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
+    show(sieve_of(o), TAP_DROPPED, from, reason);
 }
 
 static void on_count(struct transform_out *o, struct slice name, double by)

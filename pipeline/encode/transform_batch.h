@@ -12,6 +12,7 @@
 
 #include "pipeline/base/body.h"
 #include "pipeline/base/compiler.h"
+#include "pipeline/base/tap.h"
 #include "pipeline/encode/named_counters.h"
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/outcomes.h"
@@ -25,6 +26,7 @@ struct transform_batch {
     struct source_outcomes *sources;    /* of the whole range: what became of these records is noted here */
     const char *too_large;              /* NULL; or why the only record of the part fails without being tried */
     struct transform_instances *line;
+    struct tap *tap; /* somebody looks at what is made; NULL: nobody does */
     const char *stream, *tmp_dir;
     bool in_memory;  /* it is one record, and there is no room for a file */
     nsec now;        /* wall, for error lines */

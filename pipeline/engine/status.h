@@ -10,6 +10,7 @@
 #define PIPELINE_ENGINE_STATUS_H
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/tap.h"
 #include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/stream_status.h"
 #include "pipeline/encode/named_counters.h"
@@ -65,6 +66,8 @@ void engine_stream_config(const struct engine_view *v, size_t index,
                           void *ctx);
 /* What has happened to it lately; NULL behind the last stream. Lives as long as the view. */
 struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index);
+/* Some of the records that pass by; likewise. */
+struct tap *engine_stream_tap(const struct engine_view *v, size_t index);
 /* Adds what the stream's transforms counted: sluice.counter(name), meta.drop(reason). Nothing behind the last stream. */
 void engine_stream_counters(const struct engine_view *v, size_t index, struct named_counters *counters,
                             struct named_counters *drop_reasons);

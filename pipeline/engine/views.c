@@ -151,6 +151,11 @@ struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t in
     return index < v->count ? &v->streams[index]->stream->chronicle : NULL;
 }
 
+struct tap *engine_stream_tap(const struct engine_view *v, size_t index)
+{
+    return index < v->count ? &v->streams[index]->stream->tap : NULL;
+}
+
 bool engine_uses(struct engine *en, const struct stream_settings *conf)
 {
     struct engine_stream *es;

@@ -15,6 +15,8 @@
 /* --- the top of the file -------------------------------------------------------------------------------------------
  */
 
+static const struct cfg_choice records_choices[] = {{"loopback", 0}, {"always", 1}, {"never", 2}, {.name = NULL}};
+
 static const struct cfg_field admin_fields[] = {
     {.name = "listen",
      .type = CFG_STRING,
@@ -31,6 +33,14 @@ static const struct cfg_field admin_fields[] = {
      .max = 256,
      .help = "whoever changes something by POST shows it; left out: one that is made, in the file admin.token of "
              "data_dir"},
+    {.name = "records",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct settings, admin_records),
+     .def = "loopback",
+     .choices = records_choices,
+     .help = "where some of the records that pass by are shown (sluice tap, the page of a stream), always to who shows "
+             "the token "
+             "only: while listen is a loopback address, on every address, or never"},
     {.name = "tls",
      .type = CFG_BLOCK,
      .offset = offsetof(struct settings, admin_tls),

@@ -65,6 +65,7 @@ static struct spool *new_spool(const struct spool_conf *conf, struct committer *
     s->ops = conf->files ? conf->files : &io_ops_real;
     s->committer = c;
     pthread_mutex_init(&s->lock, NULL);
+    s->tap = conf->tap;
     warm_init(&s->warm, conf->warm, conf->warm_most);
     spool_state_init(&s->state);
     STAILQ_INIT(&s->pending);
@@ -178,6 +179,24 @@ static void add_pending_ids(struct spool *s, const struct frame *f)
     }
 }
 
+/* Rare: somebody looks. Locks: s->lock held: the frame is nobody else's yet. */
+static void show(struct spool *s, const struct frame *f)
+{
+    const struct frame_view v = {.first = f->header.first,
+                                 .count = f->header.count,
+                                 .table = slice_of((const char *)f->table, f->table_bytes),
+                                 .payload = slice_of(f->payload, f->bytes)};
+    struct frame_iter it = frame_records(&v);
+    nsec now = clock_mono();
+    struct slice rec;
+
+    while (frame_next(&it, &rec))
+        if (!tap_show_in(s->tap, now, it.seq - 1, rec)) {
+            tap_pass(s->tap, TAP_IN, v.first + v.count - it.seq);
+            return;
+        }
+}
+
 enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_wait *w)
 {
     enum spool_answer a;
@@ -195,6 +214,8 @@ enum spool_answer spool_append(struct spool *s, struct frame **f, struct spool_w
         s->next += (*f)->header.count;
         s->pending_bytes += bytes;
         add_pending_ids(s, *f);
+        if (tap_is_wanted(s->tap))
+            show(s, *f);
         STAILQ_INSERT_TAIL(&s->pending, *f, link);
         *f = NULL;
     }

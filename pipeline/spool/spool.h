@@ -24,6 +24,7 @@
 #ifndef PIPELINE_SPOOL_SPOOL_H
 #define PIPELINE_SPOOL_SPOOL_H
 
+#include "pipeline/base/tap.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/compiler.h"
@@ -76,6 +77,7 @@ struct spool_conf {
     struct warm_store *warm;    /* of all spools; warm.h; NULL: what is read is read from the file */
     size_t warm_most;           /* bytes of it that are this spool's at most; 0: all */
     const struct io_ops *files; /* NULL: the real disk */
+    struct tap *tap;            /* sees what comes in; NULL: nobody looks */
 };
 
 /* What recovery found, for the log line of the caller. */

@@ -122,6 +122,7 @@ struct spool {
     struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
     size_t recycled_count;
     struct warm warm;
+    struct tap *tap;
 
     /* Guarded by the committer's lock. */
     LIST_ENTRY(spool) listed;

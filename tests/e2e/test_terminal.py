@@ -9,9 +9,14 @@ import signal
 import struct
 import subprocess
 import termios
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from common import one_stream, to_file
+from firehose import Firehose
 from harness import wait_until
+from reloading import token
 
 
 def read_until(fd, words, seconds):
@@ -100,4 +105,71 @@ def test_top_puts_the_terminal_back_when_it_pauses_and_when_it_is_ended_while_no
         top.wait()
         os.close(ours)
         os.close(theirs)
+    d.stop()
+
+
+def own_terminal(fd):
+    """Ctrl-C typed there is a signal for the child."""
+    def become():
+        os.setsid()
+        fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+
+    return become
+
+
+def post_form(d, path, form):
+    request = urllib.request.Request(f"http://127.0.0.1:{d.admin_port}{path}", data=form.encode(), method="POST",
+                                     headers={"Content-Type": "application/x-www-form-urlencoded"})
+    try:
+        with urllib.request.urlopen(request, timeout=60 * d.slow) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.read()
+
+
+def test_tap_shows_what_passes_by_and_nothing_that_a_terminal_obeys(t):
+    """In a terminal until Ctrl-C, which is a key there; elsewhere as many lines as were asked for."""
+    script = t.path("script.lua")
+    with open(script, "w", encoding="utf-8") as f:
+        f.write("function transform(r, meta)\n  if r.raw == 'drop' then return nil end\n  return '<' .. r.raw .. '>'\nend\n")
+    d = t.daemon(one_stream("app", to_file(t), interval="0s", transform={"lua": script})).start()
+    client = Firehose(d.api_port)
+    ours, theirs = pty.openpty()
+    tap = subprocess.Popen([t.binary, "tap", "app", "-c", d.config_path], stdin=theirs, stdout=theirs, stderr=theirs,
+                           preexec_fn=own_terminal(theirs))
+    try:
+        d.wait_logged("records of a stream are looked at")
+        client.put("app", b"one\x1b[2J\xff")
+        client.put("app", b"drop")
+        seen = read_until(ours, b" dropped ", 30 * t.slow)
+        assert b"1 in one\\x1b[2J\\xff" in seen and b"1 out <one\\x1b[2J\\xff>" in seen and b"2 in drop" in seen, seen
+        assert b"\x1b" not in seen and b"\xff" not in seen, seen
+        os.write(ours, b"\x03")
+        assert b"4 shown, 0 not shown" in read_until(ours, b" not shown", 30 * t.slow)
+        assert tap.wait(timeout=30 * t.slow) == 0
+    finally:
+        tap.kill()
+        tap.wait()
+        os.close(ours)
+        os.close(theirs)
+    counted = subprocess.Popen([t.binary, "tap", "app", "-n", "1", "-c", d.config_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        while counted.poll() is None:
+            client.put("app", b"again")
+        out, err = counted.communicate(timeout=30 * t.slow)
+        assert counted.returncode == 0 and re.fullmatch(rb"(\d+ more\n)?\d+ (in|out) <?again>?\n", out), (out, err)
+    finally:
+        counted.kill()
+        counted.wait()
+    form = urllib.parse.urlencode({"token": token(d)})
+    page = post_form(d, "/streams/app/records", form)
+    assert page[0] == 200 and b"again" in page[1] and post_form(d, "/streams/app/records", "token=wrong")[0] == 401, page
+    assert b"again" not in d.log_text().encode() and "again" not in d.http("/streams/app")[1]
+    d.stop()
+
+
+def test_records_are_not_shown_where_the_configuration_says_so(t):
+    d = t.daemon({**one_stream("app", to_file(t)), "admin": {"records": "never"}}).start()
+    refused = subprocess.run([t.binary, "tap", "app", "-c", d.config_path], capture_output=True, text=True, timeout=60 * t.slow)
+    assert refused.returncode == 1 and "admin.records" in refused.stderr, refused
     d.stop()

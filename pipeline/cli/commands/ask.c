@@ -2,6 +2,7 @@
 
 #include "config/path.h"
 #include "pipeline/admin/token.h"
+#include "pipeline/base/json.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/put/client.h"
 
@@ -35,9 +36,10 @@ static int ask_there(const struct settings *s, struct put_client_conf *conf, lon
     return rc;
 }
 
-int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
+int cli_ask_until(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
+                  struct err *e)
 {
-    struct put_client_conf conf = {.path = path, .bearer = s->admin_token};
+    struct put_client_conf conf = {.path = path, .bearer = s->admin_token, .stop_fd = stop_fd};
     char token[ADMIN_TOKEN_TEXT];
     int rc;
 
@@ -53,6 +55,11 @@ int cli_ask(const struct settings *s, const char *path, long *status, struct buf
     return rc;
 }
 
+int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
+{
+    return cli_ask_until(s, path, 0, status, reply, e);
+}
+
 int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
                  struct err *e)
 {
@@ -61,6 +68,22 @@ int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *
     if (!s->http_listen)
         return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask", s->path);
     return ask_there(s, &conf, status, reply, e);
+}
+
+bool cli_read_message(struct slice reply, struct buf *text)
+{
+    struct json_string key, s;
+    struct json_reader r;
+
+    json_open(&r, reply, 4);
+    if (!json_enter(&r))
+        return false;
+    while (json_member(&r, &key))
+        if (json_string_is(key, "message") && json_peek(&r) == JSON_STRING)
+            return json_string(&r, &s) && json_unescape(s, text) == 0;
+        else
+            (void)json_skip(&r);
+    return false;
 }
 
 /* --- a command that asks --------------------------------------------------------------------------------------------- */

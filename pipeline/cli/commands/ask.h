@@ -14,9 +14,16 @@
 /* As admin.listen, admin.tls and admin.token of `s` say, or the token in its data_dir. -1: nobody answered, and why. */
 MUST_CHECK int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e);
 
+/* `stop_fd`: as below. */
+MUST_CHECK int cli_ask_until(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
+                             struct err *e);
+
 /* Likewise a page, which needs no token: CLI_STATUS_PATH, /readyz. It is not waited for when `stop_fd` is readable; 0: it is. */
 MUST_CHECK int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
                             struct err *e);
+
+/* The answer of an action below /api/, {"message":"..."}. False: it is none. */
+bool cli_read_message(struct slice reply, struct buf *text);
 
 /* A command that takes -c FILE alone: its options, and its whole run, which ends with what `run` returns. `c` is that command. */
 extern const struct cli_option cli_ask_options[];

@@ -12,9 +12,9 @@
 
 /* In the order of `sluice --help`. */
 static const struct cli_command *const COMMANDS[] = {
-    &cli_run,   &cli_reload,    &cli_status, &cli_top,        &cli_pause, &cli_resume,  &cli_flush,
-    &cli_retry, &cli_validate,  &cli_test,   &cli_transform,  &cli_put,   &cli_redrive, &cli_fsck,
-    &cli_drain, &cli_reference, &cli_man,    &cli_completion, NULL,
+    &cli_run,   &cli_reload, &cli_status,    &cli_top,  &cli_tap,        &cli_pause, &cli_resume,
+    &cli_flush, &cli_retry,  &cli_validate,  &cli_test, &cli_transform,  &cli_put,   &cli_redrive,
+    &cli_fsck,  &cli_drain,  &cli_reference, &cli_man,  &cli_completion, NULL,
 };
 
 const struct cli_command *cli_command_at(size_t i)

@@ -5,8 +5,8 @@
 #include "pipeline/cli/cli.h"
 
 extern const struct cli_command cli_run, cli_validate, cli_put, cli_redrive, cli_reference, cli_fsck, cli_test,
-    cli_transform, cli_drain, cli_reload, cli_status, cli_top, cli_pause, cli_resume, cli_flush, cli_retry, cli_man,
-    cli_completion;
+    cli_transform, cli_drain, cli_reload, cli_status, cli_top, cli_tap, cli_pause, cli_resume, cli_flush, cli_retry,
+    cli_man, cli_completion;
 
 /* In the order of `sluice --help`; NULL behind the last. */
 const struct cli_command *cli_command_at(size_t i);

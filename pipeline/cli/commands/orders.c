@@ -1,5 +1,4 @@
 /* orders.c -- `sluice pause`, `resume`, `flush` and `retry`: what an operator asks of one stream of the running sluice. */
-#include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/cli/commands/ask.h"
@@ -35,23 +34,6 @@ static const char orders_help_end[] =
     "exit status: 0 done, or it was so before, 1 refused (the answer says why), or not reached, 2 usage or\n"
     "configuration\n";
 
-/* {"message":"..."} */
-static bool read_message(struct slice reply, struct buf *text)
-{
-    struct json_string key, s;
-    struct json_reader r;
-
-    json_open(&r, reply, 4);
-    if (!json_enter(&r))
-        return false;
-    while (json_member(&r, &key))
-        if (json_string_is(key, "message") && json_peek(&r) == JSON_STRING)
-            return json_string(&r, &s) && json_unescape(s, text) == 0;
-        else
-            (void)json_skip(&r);
-    return false;
-}
-
 static int order(const struct cli_command *c, const struct settings *s, const char *stream)
 {
     char *path = mem_printf("/api/streams/%s/%s", stream, c->name);
@@ -64,7 +46,7 @@ static int order(const struct cli_command *c, const struct settings *s, const ch
     buf_init(&text, ADMIN_ANSWER_MAX);
     if (cli_ask(s, path, &status, &reply, &e) < 0) {
         fprintf(stderr, "sluice %s: %s\n", c->name, e.msg);
-    } else if (!read_message(buf_slice(&reply), &text)) { /* the server's own: no token, a foreign name */
+    } else if (!cli_read_message(buf_slice(&reply), &text)) { /* the server's own: no token, a foreign name */
         fprintf(stderr, "sluice %s: %s", c->name, buf_cstr(&reply));
     } else if (status == 200) {
         printf("%s\n", buf_cstr(&text));

@@ -423,6 +423,7 @@ static int run_engine(struct run *r)
         .base_dir = s->base_dir,
         .token = s->admin_token,
         .data_dir = s->data_dir,
+        .records = (enum admin_records)s->admin_records,
         .actions = {actions, ARRAY_LEN(actions)},
     };
     int rc = CLI_FAILED;

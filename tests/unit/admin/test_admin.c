@@ -7,6 +7,7 @@
 #include "pipeline/admin/api.h"
 #include "pipeline/admin/console.h"
 #include "pipeline/admin/page.h"
+#include "pipeline/admin/records.h"
 #include "pipeline/admin/text.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
@@ -17,6 +18,7 @@
 static const nsec NOW = 1795000000 * NSEC_PER_SEC;
 
 static struct chronicle chronicle; /* of every stream */
+static struct tap tap;             /* likewise */
 static struct cfg_node *config;    /* likewise; NULL: there is none */
 
 struct engine {
@@ -75,6 +77,11 @@ struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t in
     return index < v->count ? &chronicle : NULL;
 }
 
+struct tap *engine_stream_tap(const struct engine_view *v, size_t index)
+{
+    return index < v->count ? &tap : NULL;
+}
+
 void engine_stream_config(const struct engine_view *v, size_t index,
                           void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)
 {
@@ -104,6 +111,7 @@ static int setup(void **state)
     (void)state;
     memset(&counted, 0, sizeof(counted));
     chronicle_init(&chronicle);
+    tap_init(&tap);
     engine = (struct engine){.status = {.version = "9.9",
                                         .started = NOW - 3600 * NSEC_PER_SEC,
                                         .memory_limit = 64 * MIB,
@@ -118,6 +126,7 @@ static int teardown(void **state)
     (void)state;
     buf_release(&out);
     chronicle_release(&chronicle);
+    tap_release(&tap);
     return 0;
 }
 
@@ -804,6 +813,54 @@ static void a_paused_stream_is_shown_as_one_and_is_ready(void **state)
     assert_has(buf_cstr(&out), "to do: sluice resume app; ");
 }
 
+static struct admin_answer asked(void (*action)(void *ctx, const struct admin_order *o, struct admin_answer *a),
+                                 bool open, const char *stream, uint64_t after)
+{
+    struct records_desk desk = {.engine = &engine, .open = open};
+    const struct admin_order o = {.path = "/", .name = stream, .from = "127.0.0.1", .after = after};
+    struct admin_answer a = {.status = 200};
+
+    buf_init(&a.text, ADMIN_ANSWER_MAX);
+    action(&desk, &o, &a);
+    return a;
+}
+
+static void records_are_shown_to_who_may_see_them_and_escaped(void **state)
+{
+    struct admin_answer a;
+    uint64_t next;
+
+    (void)state;
+    add_stream("app");
+    a = asked(records_as_json, false, "app", 0);
+    assert_int_equal(a.status, 403);
+    assert_false(tap_is_wanted(&tap));
+    buf_release(&a.text);
+    a = asked(records_as_json, true, "nobody", 0);
+    assert_int_equal(a.status, 404);
+    buf_release(&a.text);
+    a = asked(records_as_json, true, "app", 0);
+    assert_int_equal(a.as, ADMIN_ANSWER_JSON);
+    assert_int_equal(sscanf(buf_cstr(&a.text), "{\"next\":%lu,\"records\":[]}", &next), 1);
+    buf_release(&a.text);
+    assert_true(tap_show_in(&tap, clock_mono(), 5, SLICE("<b>\"\x1b[2J")));
+    tap_show_out(&tap, clock_mono(), TAP_MADE, 5, SLICE("\xff\xfe"), SLICE("a\0b"));
+    a = asked(records_as_json, true, "app", next);
+    assert_true(json_valid(buf_slice(&a.text), 8));
+    assert_has(buf_cstr(&a.text),
+               "\"what\":\"in\",\"skipped\":0,\"before\":{\"bytes\":8,\"text\":\"<b>\\\"\\u001b[2J\"},\"after\":null}");
+    assert_has(buf_cstr(&a.text),
+               "\"before\":{\"bytes\":2,\"base64\":\"//4=\"},\"after\":{\"bytes\":3,\"text\":\"a\\u0000b\"}}");
+    buf_release(&a.text);
+    engine.status.stopping = true; /* it does not wait for more */
+    a = asked(records_as_page, true, "app", 0);
+    assert_int_equal(a.as, ADMIN_ANSWER_PAGE);
+    assert_has(buf_cstr(&a.text), "<code>&lt;b&gt;&quot;\\x1b[2J</code>");
+    assert_has(buf_cstr(&a.text), "<code>\\xff\\xfe</code>");
+    assert_lacks(buf_cstr(&a.text), "{{");
+    buf_release(&a.text);
+}
+
 static void a_configuration_that_is_cut_says_so(void **state)
 {
     static char words[CONSOLE_CONFIG_MAX + 1];
@@ -958,6 +1015,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(histograms_are_cumulative_and_only_of_who_delivered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_asked_for_as_json_is_json_whatever_the_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_stream_is_shown_as_one_and_is_ready, setup, teardown),
+        cmocka_unit_test_setup_teardown(records_are_shown_to_who_may_see_them_and_escaped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_configuration_that_is_cut_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(the_hour_has_the_ratio_of_what_was_delivered_in_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_books_of_the_api_balance, setup, teardown),
