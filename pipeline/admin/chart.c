@@ -57,12 +57,13 @@ void console_chart(struct page *p, const struct chronicle_view *v, const char *t
                    const struct chart_line *b)
 {
     double top = fmax(most(a, v), most(b, v));
-    char now_a[HUMAN_MAX], now_b[HUMAN_MAX], most_text[HUMAN_MAX];
+    char now_a[HUMAN_MAX], now_b[HUMAN_MAX], most_text[HUMAN_MAX] = "nothing";
     size_t last = shown(v);
 
     words(last ? value_of(a, v, last - 1) : 0, now_a, sizeof(now_a));
     words(b && last ? value_of(b, v, last - 1) : 0, now_b, sizeof(now_b));
-    words(top, most_text, sizeof(most_text));
+    if (top > 0)
+        words(top, most_text, sizeof(most_text));
     page_printf(p, "<figure><figcaption>%s <span class=\"soft\">at most %s</span></figcaption>\n", title, most_text);
     page_printf(
         p,

@@ -136,19 +136,37 @@ static void cell(struct page *p, const struct tap_text *t)
     page_add(p, "</td>");
 }
 
+static bool is_made(const struct tap_entry *e)
+{
+    return e->fate != TAP_CAME;
+}
+
+static size_t count_made(const struct tap_view *v)
+{
+    size_t made = 0;
+
+    for (size_t i = 0; i < v->count; i++)
+        made += is_made(&v->entries[i]);
+    return made;
+}
+
+/* What a transform made of records says the most; of others that came in a few are enough beside them. */
 static void rows(struct page *p, const struct tap_view *v)
 {
     static const char *const words[] = {
         [TAP_CAME] = "came in", [TAP_MADE] = "made", [TAP_DROPPED] = "dropped", [TAP_FAILED] = "failed"};
+    size_t most = count_made(v) > 0 ? TAP_PAGE_LOOK : v->count, came = 0;
     char n[HUMAN_MAX];
 
     page_add(
         p, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"records\"><table class=\"rows\"><thead><tr>"
            "<th scope=\"col\" class=\"n\">record</th><th scope=\"col\">what</th><th scope=\"col\">as it came</th>"
            "<th scope=\"col\">what became of it</th></tr></thead><tbody>\n");
-    for (size_t i = 0; i < v->count; i++) {
-        const struct tap_entry *e = &v->entries[i];
+    for (size_t k = 0; k < 2 * v->count; k++) {
+        const struct tap_entry *e = &v->entries[k % v->count];
 
+        if (is_made(e) != (k < v->count) || (!is_made(e) && came++ >= most))
+            continue;
         if (e->unseen > 0)
             page_printf(p, "<tr><td></td><td colspan=\"3\" class=\"soft\">%s more passed by</td></tr>\n",
                         human_count(e->unseen, n, sizeof(n)));
@@ -209,7 +227,9 @@ void records_as_page(void *ctx, const struct admin_order *o, struct admin_answer
             (void)admin_answer_say(a, 404, "there is no stream %s; a reload may have removed it", o->name);
             return;
         }
-    } while (v.count < TAP_PAGE_LOOK && clock_mono() < end && !is_stopping(d));
+        if (v.count == TAP_LOOK && count_made(&v) == 0)
+            from = v.entries[TAP_LOOK / 2].number; /* the next ones: something may be made of them */
+    } while (count_made(&v) < TAP_PAGE_LOOK && clock_mono() < end && !is_stopping(d));
     page(&p, o->name, &v);
     tap_view_release(&v);
     a->as = ADMIN_ANSWER_PAGE;
