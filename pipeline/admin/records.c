@@ -11,10 +11,10 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
-/* False: there is no such stream. */
-static bool look(const struct records_desk *d, const struct admin_order *o, uint64_t after, struct tap_view *v)
+/* What is behind number `after`; before that it waits until `mono` (0: it does not) for something behind `seen`. False: there is no such stream. */
+static bool look(const struct records_desk *d, const struct admin_order *o, uint64_t after, uint64_t seen, nsec mono,
+                 struct tap_view *v)
 {
     struct engine_view streams;
     const char *name;
@@ -23,6 +23,8 @@ static bool look(const struct records_desk *d, const struct admin_order *o, uint
     engine_view_take(d->engine, &streams);
     for (size_t i = 0; !found && (name = engine_stream_name(&streams, i)); i++) {
         found = strcmp(name, o->name) == 0;
+        if (found && mono)
+            tap_await(engine_stream_tap(&streams, i), seen, mono);
         if (found)
             tap_look(engine_stream_tap(&streams, i), clock_mono(), after, v);
     }
@@ -40,7 +42,7 @@ static bool begin(const struct records_desk *d, const struct admin_order *o, uin
         (void)admin_answer_say(a, 403, "records are not shown on this address: see the option admin.records");
         return false;
     }
-    if (look(d, o, after, v))
+    if (look(d, o, after, 0, 0, v))
         return true;
     (void)admin_answer_say(a, 404, "there is no stream %s", o->name);
     return false;
@@ -210,26 +212,28 @@ static bool is_stopping(const struct records_desk *d)
 
 void records_as_page(void *ctx, const struct admin_order *o, struct admin_answer *a)
 {
-    const struct timespec moment = {.tv_nsec = 50 * NSEC_PER_MSEC};
     const struct records_desk *d = ctx;
     struct page p = {.out = &a->text};
     nsec end = clock_mono() + TAP_PAGE_WAIT;
-    uint64_t from;
+    uint64_t from, seen;
     struct tap_view v;
+    nsec now;
 
     if (!begin(d, o, 0, &v, a))
         return;
     from = v.opened ? v.next : 1;
-    do {
+    seen = from;
+    do { /* in short waits: the program may end, and the stream go */
         tap_view_release(&v);
-        (void)nanosleep(&moment, NULL);
-        if (!look(d, o, from, &v)) {
+        now = clock_mono();
+        if (!look(d, o, from, seen, now + TAP_EVERY_MS * NSEC_PER_MSEC, &v)) {
             (void)admin_answer_say(a, 404, "there is no stream %s; a reload may have removed it", o->name);
             return;
         }
+        seen = v.next;
         if (v.count == TAP_LOOK && count_made(&v) == 0)
             from = v.entries[TAP_LOOK / 2].number; /* the next ones: something may be made of them */
-    } while (count_made(&v) < TAP_PAGE_LOOK && clock_mono() < end && !is_stopping(d));
+    } while (count_made(&v) < TAP_PAGE_LOOK && now < end && !is_stopping(d));
     page(&p, o->name, &v);
     tap_view_release(&v);
     a->as = ADMIN_ANSWER_PAGE;

@@ -3,6 +3,7 @@
 #include "pipeline/base/tap.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/base/thread.h"
 #include "pipeline/base/utf8.h"
 
 #include <string.h>
@@ -12,6 +13,7 @@ void tap_init(struct tap *t)
     memset(t, 0, sizeof(*t));
     t->count = 1; /* 0 is nobody's place */
     pthread_mutex_init(&t->lock, NULL);
+    thread_cond_init(&t->shown);
 }
 
 static void clear_entry(struct tap_entry *e)
@@ -34,6 +36,7 @@ static void shut(struct tap *t)
 void tap_release(struct tap *t)
 {
     shut(t);
+    pthread_cond_destroy(&t->shown);
     pthread_mutex_destroy(&t->lock);
 }
 
@@ -79,6 +82,7 @@ static struct tap_entry *enter(struct tap *t, enum tap_side side, enum tap_fate 
     *e = (struct tap_entry){
         .number = t->count, .record = record, .unseen = t->sides[side].unseen, .at = clock_wall(), .fate = fate};
     t->sides[side].unseen = 0;
+    pthread_cond_broadcast(&t->shown);
     return e;
 }
 
@@ -165,6 +169,17 @@ void tap_look(struct tap *t, nsec now, uint64_t after, struct tap_view *v)
         v->entries[v->count].before = copy(&e->before);
         v->entries[v->count++].after = copy(&e->after);
     }
+    pthread_mutex_unlock(&t->lock);
+}
+
+void tap_await(struct tap *t, uint64_t after, nsec mono)
+{
+    struct timespec until = clock_timespec(mono);
+    int rc = 0;
+
+    pthread_mutex_lock(&t->lock);
+    while (rc == 0 && t->count <= after)
+        rc = pthread_cond_timedwait(&t->shown, &t->lock, &until);
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -50,7 +50,8 @@ struct tap_entry {
 
 struct tap {
     atomic_bool wanted;
-    pthread_mutex_t lock;   /* guards the rest */
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t shown;
     nsec until;             /* mono; nobody has looked since: it is closed */
     struct tap_entry *ring; /* TAP_ENTRIES, by number; NULL: closed */
     uint64_t count;         /* ever shown; goes on when it is opened again */
@@ -87,6 +88,8 @@ struct tap_view {
 
 /* Opens it, or keeps it open, and copies what was shown behind number `after`, as far as it is still there; 0: nothing, but where it goes on. */
 void tap_look(struct tap *t, nsec now, uint64_t after, struct tap_view *v);
+/* Waits until something is shown behind number `after`, or until `mono`. */
+void tap_await(struct tap *t, uint64_t after, nsec mono);
 void tap_view_release(struct tap_view *v);
 
 /* The bytes on one line, for people and for terminals, which must not obey them: what is no UTF-8, controls, and what turns the direction of text

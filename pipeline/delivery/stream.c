@@ -324,11 +324,6 @@ void stream_flush(struct stream *st)
     delivery_loop_post(st->loop, &st->committed);
 }
 
-bool stream_is_idle(const struct stream *st)
-{
-    return atomic_load(&st->idle) == atomic_load(&st->flush);
-}
-
 /* --- cutting and starting ---------------------------------------------------------------------------------------- */
 
 static bool batch_is_due(const struct stream *st)

@@ -101,6 +101,11 @@ void stream_publish_idle(struct stream *st, unsigned flush)
         st->became_idle(st->ctx);
 }
 
+bool stream_is_idle(const struct stream *st)
+{
+    return atomic_load(&st->idle) == atomic_load(&st->flush);
+}
+
 /* --- what has ended --------------------------------------------------------------------------------------------------- */
 
 static void count_transform(struct stream *st, const struct delivery_made *made)
