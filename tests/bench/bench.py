@@ -317,10 +317,13 @@ def wait_all(d, name, count):
     assert d.books(name).delivered == count, d.books(name)
 
 
-def tail_row(b, codec, speeds, payload_hash=None, kind="mixed", what="tail", **more):
+def tail_row(b, codec, speeds, payload_hash=None, kind="mixed", what="tail", options=None, **more):
+    """`options` go to the tail, `more` goes to the stream."""
     name = f"{what} → S3, {codec}" + (f", payload_hash {payload_hash}" if payload_hash else "")
+    source = tail(b.corpus(kind))
+    source["tail"].update(options or {})
     destination = b.s3(**({"payload_hash": payload_hash} if payload_hash else {}))
-    d = b.start({"s0": b.stream([tail(b.corpus(kind))], destination=destination, compression=codec, **more)}, re.sub(r"\W+", "-", name))
+    d = b.start({"s0": b.stream([source], destination=destination, compression=codec, **more)}, re.sub(r"\W+", "-", name))
     wait_all(d, "s0", count_lines(b.corpus(kind)))
     worst = {"gzip": 1.9, "zstd": 377 / 240}[codec]
     target = (f"at most {worst:.2f} times the codec's CPU", lambda r: r.times_codec <= worst) if what == "tail" else None
@@ -481,6 +484,10 @@ ROWS = {
     "tail-zstd-4": lambda b, s: tail_row(b, "zstd", s, what="tail, objects of 4 MiB", size="4MiB"),
     "tail-short": lambda b, s: tail_row(b, "gzip", s, kind="short", what="tail, lines of 20 B"),
     "tail-long": lambda b, s: tail_row(b, "gzip", s, kind="long", what="tail, lines of 500 KB"),
+    "tail-multiline": lambda b, s: tail_row(b, "gzip", s, what="tail, multiline", options={"multiline": {"continue": "^[ \\t]+at "}}),
+    # A line becomes an object, so more is compressed and sent: no quotient says what that may cost.
+    "tail-fields": lambda b, s: tail_row(b, "gzip", s, what="tail, add_fields", options={"add_fields": ["host", "file"]}),
+    "json-fields": lambda b, s: tail_row(b, "gzip", s, kind="json", what="tail JSON, add_fields", options={"add_fields": ["host", "file"]}),
     "api-short": lambda b, s: api_row(b, "disk", s, size=20, megabytes=32),
     "api-long": lambda b, s: api_row(b, "disk", s, records=8, size=500_000),
     "put-1": lambda b, s: put_row(b, 1, 3000, 100),
@@ -565,6 +572,8 @@ QUOTIENTS = (
     ("tail-gzip", "tail-gzip-unsigned", "CPU with an unsigned payload hash, against a signed one, gzip", 1.0),
     ("tail-zstd", "tail-zstd-unsigned", "CPU with an unsigned payload hash, against a signed one, zstd", 1.0),
     ("keys-uniform-1", "keys-uniform-500", "CPU with 500 partition keys, against one", 1.15),
+    ("tail-gzip", "tail-multiline", "CPU with multiline, against none", 1.25),
+    ("json-gzip", "json-fields", "CPU with add_fields, against none, JSON", 1.25),
     ("json-gzip", "lua-nothing", "CPU with a script that reads nothing, against none", 1.25),
 )
 
