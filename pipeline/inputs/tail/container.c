@@ -95,6 +95,8 @@ bool container_read(enum container_format format, struct slice line, struct cont
 
 /* --- time -------------------------------------------------------------------------------------------------------- */
 
+#define YEAR_LAST 2250 /* what comes later is no nsec */
+
 /* n digits at *p; -1: there are not so many. */
 static int take_digits(const char **p, const char *end, int n)
 {
@@ -127,13 +129,14 @@ static nsec take_fraction(const char **p, const char *end)
 
 nsec container_time(struct slice time)
 {
-    const char *p = time.p, *end = time.p + time.n;
+    const char *p = time.n > 0 ? time.p : "", *end = p + time.n;
     struct tm tm = {0};
     nsec fraction = 0, offset = 0;
     int hours, minutes;
 
     tm.tm_year = take_digits(&p, end, 4) - 1900;
-    if (tm.tm_year < 0 || !take(&p, end, '-') || (tm.tm_mon = take_digits(&p, end, 2) - 1) < 0 || !take(&p, end, '-') ||
+    if (tm.tm_year < 0 || tm.tm_year > YEAR_LAST - 1900 || !take(&p, end, '-') ||
+        (tm.tm_mon = take_digits(&p, end, 2) - 1) < 0 || !take(&p, end, '-') ||
         (tm.tm_mday = take_digits(&p, end, 2)) < 0 || !take(&p, end, 'T') ||
         (tm.tm_hour = take_digits(&p, end, 2)) < 0 || !take(&p, end, ':') ||
         (tm.tm_min = take_digits(&p, end, 2)) < 0 || !take(&p, end, ':') || (tm.tm_sec = take_digits(&p, end, 2)) < 0)

@@ -193,13 +193,14 @@ static void tick(uv_timer_t *timer)
 /* A stop does not wait for the lines that may come. What is not read to its end goes on with the next start. */
 void tail_end_records(struct tail *t)
 {
-    struct tail_file *f;
+    struct tail_file *f, *next;
 
     t->stopping = t->shape != NULL;
     if (!t->shape)
         return;
     t->now = clock_mono();
-    TAILQ_FOREACH(f, &t->unfinished, queue) {
+    for (f = TAILQ_FIRST(&t->unfinished); f; f = next) {
+        next = TAILQ_NEXT(f, queue); /* one that cannot be read gets into another queue */
         tail_works(t, "read", f->where);
         (void)tail_read(t, f);
     }

@@ -458,6 +458,9 @@ static void times_are_read(void **state)
     assert_true(container_time(SLICE("1970-01-01T01:00:00+01:00")) == 0);
     assert_true(container_time(SLICE("1969-12-31T23:30:00.000000001-00:30")) == 1);
     assert_true(container_time(SLICE("")) == -1);
+    assert_true(container_time((struct slice){0}) == -1);
+    assert_true(container_time(SLICE("9999-99-99T99:99:99Z")) == -1); /* no nsec */
+    assert_true(container_time(SLICE("2250-99-99T99:99:99.999999999999Z")) > 0);
     assert_true(container_time(SLICE("2026-01-02T03:04:05")) == -1);
     assert_true(container_time(SLICE("2026-01-02 03:04:05Z")) == -1);
 }
