@@ -313,10 +313,10 @@ def test_no_system_call_that_it_needs_is_refused(t):
     root.write("var/lib/sluice/keys", BIG_KEYS)
     root("systemctl restart sluice")
     pid = root("systemctl show -p MainPID --value sluice").strip()
-    wait_until("mqtt is read", lambda: 'input="mqtt://127.0.0.1:1883"} 1' in metrics("sluice_input_connected"))
+    wait_until("mqtt is read", lambda: 'input="mqtt"} 1' in metrics("sluice_input_connected"))
     root("mosquitto_pub -t t/a -q 2 -m hello; echo '{\"n\":1}' | sluice put --stream example -c /etc/sluice/sluice.yaml --give-up 20s")
     root("sed -i 's/interval: 1s }/interval: 2s }/' /etc/sluice/sluice.yaml && systemctl reload sluice")
-    root("rm /var/log/sluice-test/3.log && echo '{\"n\":2}' >> /var/log/sluice-test/1.log")
+    root("echo '{\"n\":2}' >> /var/log/sluice-test/1.log")
     for stream, records in (("example", 90002), ("parts", 90001), ("queues", 1)):
         wait_until(f"{stream} is delivered", lambda s=stream, n=records: delivered_of(s) == n, 120)
     assert root("systemctl show -p MainPID --value sluice").strip() == pid, root("journalctl -u sluice -o cat | tail -20")
