@@ -139,9 +139,12 @@ static bool basic_is_right(const struct http_access *a, struct slice coded)
     if (base64_decoded_max(coded.n) <= HTTP_TOKEN_MAX + HTTP_USER_MAX)
         n = base64_decode(coded, text);
     colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
-    if (colon)
-        right = is_one_of(a->users, a->user_count, slice_of(text, (size_t)n)) |
-                is_one_of(a->tokens, a->token_count, slice_of(colon + 1, (size_t)(text + n - colon - 1)));
+    if (colon) { /* both are compared, so that the time taken does not say which one it was */
+        bool user = is_one_of(a->users, a->user_count, slice_of(text, (size_t)n));
+        bool token = is_one_of(a->tokens, a->token_count, slice_of(colon + 1, (size_t)(text + n - colon - 1)));
+
+        right = user || token;
+    }
     memset(text, 0, sizeof(text));
     return right;
 }
