@@ -321,7 +321,8 @@ def test_no_system_call_that_it_needs_is_refused(t):
         wait_until(f"{stream} is delivered", lambda s=stream, n=records: delivered_of(s) == n, 120)
     assert root("systemctl show -p MainPID --value sluice").strip() == pid, root("journalctl -u sluice -o cat | tail -20")
     root("systemctl stop sluice")
-    assert "Result=success" in root("systemctl show -p Result sluice"), root("journalctl -u sluice -o cat | tail -20")
+    # It says what waits for `away`, and exits (1: CLD_EXITED); who is killed by the filter does not.
+    assert "ExecMainCode=1\n" in root("systemctl show -p ExecMainCode sluice"), root("journalctl -u sluice -o cat | tail -20")
 
 
 def test_its_exec_start_by_hand_as_its_user(t):

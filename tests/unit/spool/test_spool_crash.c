@@ -101,7 +101,7 @@ static void put_frame(struct fixture *x, struct model *m)
         assert_true(frame_add(f, slice_str(text)));
     }
     snprintf(text, sizeof(text), "%llu", (unsigned long long)mf->end);
-    frame_set_position(f, slice_of("abc" + mf->source, 1), slice_str(text));
+    frame_set_position(f, slice_of(&"abc"[mf->source], 1), slice_str(text));
     rc = spool_append(x->spool, &f, NULL);
     assert_true(rc == SPOOL_TAKEN || rc == SPOOL_FULL);
     frame_free(&f);
