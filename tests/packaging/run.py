@@ -187,7 +187,7 @@ def reloads(root, pid):
     assert root("systemctl reload sluice || echo refused", check=False).endswith("refused\n")
     assert "unknown key `nonsense`" in root("systemctl status sluice; journalctl -u sluice -o cat", check=False)
     assert root("systemctl is-active sluice").strip() == "active"
-    root(f"sed -i 's/^nonsense.*/limits: {{ memory: 32MiB }}/' {CONFIG}")
+    root(f"sed -i '/^nonsense/d; s|^data_dir:.*|data_dir: /var/lib/sluice/other|' {CONFIG}")
     assert root("systemctl reload sluice || echo refused", check=False).endswith("refused\n"), "it takes a restart"
     root(f"cp /root/good.yaml {CONFIG} && systemctl reload sluice")
     assert root("systemctl show -p MainPID --value sluice").strip() == pid, "a reload restarts nothing"
