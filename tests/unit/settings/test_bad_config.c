@@ -4,7 +4,9 @@
 
 #include "config/errors.h"
 #include "pipeline/base/buf.h"
+#include "pipeline/base/compiler.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/inputs/input.h"
 #include "pipeline/settings/settings.h"
 
 #include <dirent.h>
@@ -46,6 +48,22 @@ static void messages_of(const char *name, struct buf *out)
     buf_release(&text);
 }
 
+/* Among the inputs that are known stand those alone that were built. */
+static void strike_out_what_was_not_built(struct buf *wanted)
+{
+    static const char *const OPTIONAL[] = {", kafka", ", amqp10", ", amqp091"};
+
+    for (size_t i = 0; i < ARRAY_LEN(OPTIONAL); i++) {
+        char *list = strstr(buf_cstr(wanted), "known here: api, tail, stdin, "), *at;
+        size_t n = strlen(OPTIONAL[i]);
+
+        if (!list || input_find(OPTIONAL[i] + 2) || !(at = strstr(list, OPTIONAL[i])))
+            continue;
+        memmove(at, at + n, wanted->n - (size_t)(at + n - wanted->p));
+        wanted->n -= n;
+    }
+}
+
 static void check_case(const char *yaml)
 {
     struct buf said, wanted;
@@ -56,6 +74,7 @@ static void check_case(const char *yaml)
     snprintf(expected, sizeof(expected), "%.*s.expected", (int)(strlen(yaml) - strlen(".yaml")), yaml);
     messages_of(yaml, &said);
     read_file(expected, &wanted);
+    strike_out_what_was_not_built(&wanted);
     if (strstr(buf_cstr(&said), "this sluice was built without") && !strstr(buf_cstr(&wanted), "built without"))
         print_message("%s: not built, so it has other mistakes\n", yaml);
     else if (said.n == 0 || !slice_eq(buf_slice(&said), buf_slice(&wanted)))
