@@ -369,6 +369,7 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
     int error = 0;
     ssize_t got = tail_read_at(f, before, raw, want, &error);
 
+    *small = false;
     if (error != 0) {
         tail_fail(t, f, "read", error);
         return TAIL_STEP_FAILED;

@@ -485,6 +485,19 @@ static void streams_of_a_container_go_on_where_each_was(void **state)
     assert_int_equal(rig_incoming_bytes(r), 6);
 }
 
+/* Noticed by the very read: it is as long as before. What is no part of its first line is passed over again. */
+static void a_file_that_is_rewritten_begins_anew_when_its_records_are_shaped(void **state)
+{
+    struct rig *r = *state;
+
+    conf.format = CONTAINER_AUTO;
+    rig_append(r, "a.log", "one\ntwo\n");
+    rig_start(r);
+    rig_expect(r, "one|two|");
+    rig_write_n(r, "a.log", "\xef\xbb\xbfthe third\nthe fourth\nthe fifth\n", 34, 0);
+    rig_expect(r, "the third|the fourth|the fifth|");
+}
+
 static void what_is_old_is_read_from_now_on(void **state)
 {
     struct rig *r = *state;
@@ -826,6 +839,7 @@ int main(void)
         T(a_record_that_was_open_begins_anew),
         T(once_ends_what_is_open),
         T(streams_of_a_container_go_on_where_each_was),
+        T(a_file_that_is_rewritten_begins_anew_when_its_records_are_shaped),
         T(what_is_old_is_read_from_now_on),
         T(remote_file_systems_are_known),
         T(once_without_files_is_finished_at_once),
