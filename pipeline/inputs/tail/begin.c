@@ -83,6 +83,7 @@ static bool skip_zeros(struct tail *t, struct tail_file *f, enum tail_step *step
             KS("hint", "a program that appends (>> instead of >, O_APPEND) leaves none when its file is truncated"));
     metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, end - f->read.offset);
     f->read.offset = f->read.whole.from = end;
+    f->read.ahead = 0;
     f->safe = f->read;
     *step = TAIL_STEP_MORE;
     return true;

@@ -149,6 +149,24 @@ static struct tail_place short_place(const struct tail_file *f, const struct tai
     return place;
 }
 
+/* A copy may end in the bytes by which one stream was ahead: then it is ahead by what there is. False: they are others. */
+static bool fit_ahead(const struct tail_file *f, struct tail_place *place)
+{
+    uint64_t left = f->size - place->offset, ahead = place->ahead < left ? place->ahead : left;
+    size_t want = ahead < TAIL_MARK_BYTES ? (size_t)ahead : TAIL_MARK_BYTES;
+    char bytes[TAIL_MARK_BYTES];
+    ssize_t n = pread(f->fd, bytes, want, (off_t)(place->offset + ahead - want));
+    uint32_t crc = tail_mark_of(slice_of(bytes, n > 0 ? (size_t)n : 0)).crc;
+
+    if (place->ahead == 0 || (ahead == place->ahead && crc == place->ahead_crc))
+        return true;
+    if (ahead == place->ahead)
+        return false;
+    place->ahead = (uint32_t)ahead;
+    place->ahead_crc = crc;
+    return true;
+}
+
 /* Its bytes up to `end`, and behind them what it lacks, give `crc`. */
 static void conclude(struct tail *t, struct tail_file *f, const struct tail_past *p, uint64_t end)
 {
@@ -156,7 +174,7 @@ static void conclude(struct tail *t, struct tail_file *f, const struct tail_past
     uint32_t crc = crc32c(f->compare.crc, slice_of(p->recent + (p->recent_n - lacks), lacks));
     struct tail_place place = p->place;
 
-    if (crc != p->place.whole.crc) {
+    if (crc != p->place.whole.crc || (lacks == 0 && !fit_ahead(f, &place))) {
         pass_over(f, p);
         return;
     }

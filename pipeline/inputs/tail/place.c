@@ -94,8 +94,26 @@ void tail_place_advance(struct tail_place *p, struct slice before, struct slice 
     p->mark = tail_mark_after(before, taken);
     p->whole.crc = crc32c(p->whole.crc, taken);
     p->offset += taken.n;
-    p->ahead = 0;
+    p->ahead = p->ahead_crc = 0;
     p->ahead_stream = 0;
+}
+
+/* Of the last bytes, as of those in front of an offset. */
+static uint32_t crc_of_end(struct slice bytes)
+{
+    return tail_mark_of(bytes.n > TAIL_MARK_BYTES ? slice_from(bytes, bytes.n - TAIL_MARK_BYTES) : bytes).crc;
+}
+
+void tail_place_set_ahead(struct tail_place *p, size_t stream, struct slice behind)
+{
+    p->ahead = (uint32_t)behind.n;
+    p->ahead_crc = crc_of_end(behind);
+    p->ahead_stream = (uint8_t)stream;
+}
+
+bool tail_place_has_ahead(const struct tail_place *p, struct slice behind)
+{
+    return p->ahead == 0 || (behind.n >= p->ahead && crc_of_end(slice_of(behind.p, p->ahead)) == p->ahead_crc);
 }
 
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX])
@@ -108,7 +126,8 @@ struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_C
     size_t n = (size_t)head;
 
     if (p->ahead > 0)
-        n += (size_t)snprintf(out + n, POSITION_CURSOR_MAX - n, "%d %" PRIu32 " ", p->ahead_stream, p->ahead);
+        n += (size_t)snprintf(out + n, POSITION_CURSOR_MAX - n, "%d %" PRIu32 " %" PRIx32 " ", p->ahead_stream,
+                              p->ahead, p->ahead_crc);
 
     if (n + c->path.n > POSITION_CURSOR_MAX)
         return slice_of(out, n);
@@ -135,7 +154,8 @@ static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *
 
 bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
 {
-    uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO, stream = 0, ahead = 0;
+    uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO, stream = 0, ahead = 0,
+                                                      ahead_crc = 0;
     const char *nul;
 
     if (!take_field(&in, 10, 3, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
@@ -146,8 +166,8 @@ bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
     if (version >= 2 && (!take_field(&in, 10, offset, &from) || !take_field(&in, 16, UINT32_MAX, &whole) ||
                          !take_field(&in, 10, TAIL_UTF16BE, &encoding)))
         return false;
-    if (version == 3 &&
-        (!take_field(&in, 10, TAIL_STREAMS - 1, &stream) || !take_field(&in, 10, UINT32_MAX, &ahead) || ahead == 0))
+    if (version == 3 && (!take_field(&in, 10, TAIL_STREAMS - 1, &stream) || !take_field(&in, 10, UINT32_MAX, &ahead) ||
+                         ahead == 0 || !take_field(&in, 16, UINT32_MAX, &ahead_crc)))
         return false;
     c->place = (struct tail_place){.offset = offset,
                                    .mark = {(uint32_t)length, (uint32_t)crc},
@@ -155,6 +175,7 @@ bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
                                    .mid_line = mid == 1,
                                    .encoding = (enum tail_encoding)encoding,
                                    .ahead = (uint32_t)ahead,
+                                   .ahead_crc = (uint32_t)ahead_crc,
                                    .ahead_stream = (uint8_t)stream};
     nul = in.n > 0 ? memchr(in.p, '\0', in.n) : NULL;
     c->path = slice_of(in.p, nul ? (size_t)(nul - in.p) : in.n);

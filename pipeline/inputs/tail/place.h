@@ -69,13 +69,17 @@ struct tail_place {
     bool mid_line;               /* the bytes before the offset were delivered without a '\n' behind them */
     enum tail_encoding encoding; /* TAIL_AUTO: nothing was read yet that could tell */
     /* Of a container's file: a record of one stream is open at the offset, and what the other has in the bytes behind it was
-     * delivered, if it begins within so many. */
-    uint32_t ahead;
+     * delivered, if it begins within so many. The mark of the bytes in front of where it goes on: they must be there, too. */
+    uint32_t ahead, ahead_crc;
     uint8_t ahead_stream;
 };
 
 /* `taken` follows; `before` are the bytes of the mark, as they were read. Nothing is ahead any more. */
 void tail_place_advance(struct tail_place *p, struct slice before, struct slice taken);
+/* The stream is ahead by all of `behind` (> 0 bytes), which stands behind the offset. */
+void tail_place_set_ahead(struct tail_place *p, size_t stream, struct slice behind);
+/* Of what stands behind the offset: is what was delivered of it still there? */
+MUST_CHECK bool tail_place_has_ahead(const struct tail_place *p, struct slice behind);
 
 /* What a cursor holds. The paths are borrowed. */
 struct tail_cursor {
@@ -85,8 +89,8 @@ struct tail_cursor {
 };
 
 /* Text: "2 <offset> <mark length> <mark crc> <mid_line> <whole from> <whole crc> <encoding> <path>\0<where>". Version 1
- * had neither the whole nor the encoding; it is still read. Version 3 has "<ahead stream> <ahead> " before the path, and is written only
- * when something is ahead. Paths that do not fit are left out: the file
+ * had neither the whole nor the encoding; it is still read. Version 3 has "<ahead stream> <ahead> <ahead crc> " before the path, and is
+ * written only when something is ahead. Paths that do not fit are left out: the file
  * is then found again by the patterns only. Returns the cursor, in out. */
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX]);
 /* False for anything tail_cursor_encode() would not write. */

@@ -326,10 +326,8 @@ static enum tail_step take_shaped(struct tail *t, struct tail_file *f, struct fr
     if (base > 0)
         after.mid_line = out->mid_line;
     for (size_t i = 0; i < TAIL_STREAMS; i++)
-        if (out->next[i] > base) {
-            after.ahead = (uint32_t)(out->next[i] - base);
-            after.ahead_stream = (uint8_t)i;
-        }
+        if (out->next[i] > base)
+            tail_place_set_ahead(&after, i, slice_of(raw.p + base, out->next[i] - base));
     describe(*fr, f, &after);
     if (base > 0 && f->read.offset == 0)
         tail_note_head(f, slice_of(raw.p, base));
@@ -374,7 +372,7 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
         tail_fail(t, f, "read", error);
         return TAIL_STEP_FAILED;
     }
-    if (got < 0)
+    if (got < 0 || !tail_place_has_ahead(&f->read, slice_of(raw, (size_t)got)))
         return tail_start_over(t, f);
     in.bytes = slice_of(raw, (size_t)got);
     in.end = end_of(t, f, (size_t)got);
@@ -437,11 +435,13 @@ static enum tail_step read_lines(struct tail *t, struct tail_file *f)
                                                                                    : utf16  ? read_utf16
                                                                                             : read_some;
     uint64_t left = f->size - f->read.offset, most = utf16 && !t->shape ? UTF16_READ_MAX : LINES_READ_MAX;
+    uint64_t first = TAIL_READ_BYTES + (t->shape ? f->read.ahead : 0); /* what is ahead is looked at once more */
     enum tail_step step;
 
+    first = first < most ? first : most;
     f->whole = false;
-    step = read(t, f, left < TAIL_READ_BYTES ? left : TAIL_READ_BYTES);
-    if (step == TAIL_STEP_WAIT && left > TAIL_READ_BYTES) /* a long line */
+    step = read(t, f, left < first ? left : first);
+    if (step == TAIL_STEP_WAIT && left > first) /* a long line */
         step = read(t, f, left < most ? left : most);
     return step;
 }

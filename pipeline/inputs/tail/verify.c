@@ -80,7 +80,7 @@ enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritt
     char before[TAIL_MARK_BYTES], c;
     int error = 0;
 
-    if (!rewritten || tail_read_at(f, before, &c, 1, &error) >= 0)
+    if (f->read.ahead == 0 && (!rewritten || tail_read_at(f, before, &c, 1, &error) >= 0))
         return TAIL_STEP_END;
     return tail_start_over(t, f);
 }
@@ -97,7 +97,7 @@ enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
         return TAIL_UNKNOWN;
     if (rewritten || f->size > f->read.offset)
         tail_wake(t, f); /* what is new to us is new to whoever reads it */
-    if (f->size >= f->read.offset && tail_read_at(f, before, &c, 1, &error) >= 0)
+    if (f->size >= f->read.offset + f->read.ahead && tail_read_at(f, before, &c, 1, &error) >= 0)
         return TAIL_WHOLE;
     (void)tail_start_over(t, f);
     tail_wake(t, f);

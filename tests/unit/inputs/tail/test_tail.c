@@ -498,6 +498,47 @@ static void a_file_that_is_rewritten_begins_anew_when_its_records_are_shaped(voi
     rig_expect(r, "the third|the fourth|the fifth|");
 }
 
+/* Nothing lies in front of its place that could tell. */
+static void a_file_is_rewritten_while_one_stream_is_ahead(void **state)
+{
+    struct rig *r = *state;
+
+    conf.format = CONTAINER_CRI;
+    conf.last_line = 3600 * NSEC_PER_SEC;
+    rig_append(r, "a.log", "2026-01-02T03:04:05Z stderr P A\n2026-01-02T03:04:05Z stdout F a\n");
+    rig_start(r);
+    rig_expect(r, "a|");
+    rig_write_n(r, "a.log",
+                "2026-01-02T03:04:06Z stdout F b\n2026-01-02T03:04:06Z stdout F c\n2026-01-02T03:04:06Z stdout F d\n",
+                3 * 32, 0);
+    rig_expect(r, "b|c|d|");
+}
+
+/* The copy was made before the last line of the stream that is ahead. */
+static void a_copy_ends_where_one_stream_is_ahead(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "*.log.*");
+    conf.format = CONTAINER_CRI;
+    conf.last_line = 3600 * NSEC_PER_SEC;
+    rig_append(r, "a.log",
+               "2026-01-02T03:04:05Z stdout F a\n2026-01-02T03:04:05Z stderr P A\n2026-01-02T03:04:05Z stdout F b\n");
+    rig_append(r, "copy",
+               "2026-01-02T03:04:05Z stdout F a\n2026-01-02T03:04:05Z stderr P A\n2026-01-02T03:04:05Z stdout F b\n");
+    rig_start(r);
+    rig_expect(r, "a|b|");
+    rig_append(r, "a.log", "2026-01-02T03:04:05Z stdout F c\n");
+    rig_expect(r, "c|");
+    rig_stop(r);
+    rig_rename(r, "copy", "a.log.1");
+    rig_write_n(r, "a.log", "2026-01-02T03:04:05Z stdout F of a new file\n", 44, O_TRUNC);
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 5); /* A was open in the copy */
+}
+
 static void what_is_old_is_read_from_now_on(void **state)
 {
     struct rig *r = *state;
@@ -840,6 +881,8 @@ int main(void)
         T(once_ends_what_is_open),
         T(streams_of_a_container_go_on_where_each_was),
         T(a_file_that_is_rewritten_begins_anew_when_its_records_are_shaped),
+        T(a_file_is_rewritten_while_one_stream_is_ahead),
+        T(a_copy_ends_where_one_stream_is_ahead),
         T(what_is_old_is_read_from_now_on),
         T(remote_file_systems_are_known),
         T(once_without_files_is_finished_at_once),

@@ -50,12 +50,12 @@ static void a_cursor_comes_back_as_it_was(void **state)
 {
     const struct tail_cursor cursors[] = {
         {{.offset = 0}, SLICE("/a"), SLICE("")},
-        {{12345678901, {256, 0xdeadbeef}, {77, 0xfeed}, true, TAIL_UTF16BE, 0, 0},
+        {{12345678901, {256, 0xdeadbeef}, {77, 0xfeed}, true, TAIL_UTF16BE, 0, 0, 0},
          SLICE("/var/log/with space\n.log"),
          SLICE("/var/log/x.1")},
-        {{INT64_MAX, {256, UINT32_MAX}, {INT64_MAX, UINT32_MAX}, false, TAIL_UTF8, 0, 0}, SLICE("/a"), SLICE("/b")},
-        {{9, {9, 1}, {0, 1}, false, TAIL_UTF8, UINT32_MAX, 1}, SLICE("/a"), SLICE("/b")},
-        {{0, {0, 0}, {0, 0}, false, TAIL_UTF8, 1, 0}, SLICE("/a"), SLICE("")},
+        {{INT64_MAX, {256, UINT32_MAX}, {INT64_MAX, UINT32_MAX}, false, TAIL_UTF8, 0, 0, 0}, SLICE("/a"), SLICE("/b")},
+        {{9, {9, 1}, {0, 1}, false, TAIL_UTF8, UINT32_MAX, UINT32_MAX, 1}, SLICE("/a"), SLICE("/b")},
+        {{0, {0, 0}, {0, 0}, false, TAIL_UTF8, 1, 0, 0}, SLICE("/a"), SLICE("")},
     };
     char raw[POSITION_CURSOR_MAX];
 
@@ -73,6 +73,7 @@ static void a_cursor_comes_back_as_it_was(void **state)
         assert_int_equal(back.place.whole.crc, c->place.whole.crc);
         assert_int_equal(back.place.encoding, c->place.encoding);
         assert_int_equal(back.place.ahead, c->place.ahead);
+        assert_int_equal(back.place.ahead_crc, c->place.ahead_crc);
         assert_int_equal(back.place.ahead_stream, c->place.ahead_stream);
         assert_true(slice_eq(back.path, c->path) && slice_eq(back.where, c->where));
     }
@@ -105,11 +106,31 @@ static void a_cursor_has_the_third_version_only_when_something_is_ahead(void **s
     assert_true(slice_starts(tail_cursor_encode(&c, raw), SLICE("2 9 ")));
     c.place.ahead = 5;
     assert_true(slice_starts(tail_cursor_encode(&c, raw), SLICE("3 9 ")));
-    assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 0 0 /a"), &c));
-    assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 2 5 /a"), &c));
-    assert_false(tail_cursor_parse(SLICE("4 9 0 0 0 9 0 1 1 5 /a"), &c));
+    assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 0 0 0 /a"), &c));
+    assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 2 5 0 /a"), &c));
+    assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 1 5 /a"), &c));
+    assert_false(tail_cursor_parse(SLICE("4 9 0 0 0 9 0 1 1 5 0 /a"), &c));
     tail_place_advance(&c.place, SLICE(""), SLICE("x"));
     assert_int_equal(c.place.ahead, 0);
+}
+
+static void what_is_ahead_must_be_there(void **state)
+{
+    char bytes[2 * TAIL_MARK_BYTES];
+    struct tail_place p = {.offset = 9};
+
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    assert_true(tail_place_has_ahead(&p, SLICE("")));
+    for (size_t n = 1; n < sizeof(bytes); n++) {
+        tail_place_set_ahead(&p, 1, slice_of(bytes, n));
+        assert_true(p.ahead == n && p.ahead_stream == 1);
+        assert_true(tail_place_has_ahead(&p, slice_of(bytes, n)) && tail_place_has_ahead(&p, slice_of(bytes, n + 1)));
+        assert_false(tail_place_has_ahead(&p, slice_of(bytes, n - 1)));
+        bytes[n - 1] = 'y';
+        assert_false(tail_place_has_ahead(&p, slice_of(bytes, n)));
+        bytes[n - 1] = 'x';
+    }
 }
 
 /* The whole covers what was read, in whatever pieces. */
@@ -224,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_cursor_comes_back_as_it_was),
         cmocka_unit_test(a_cursor_of_the_first_version_is_still_read),
         cmocka_unit_test(a_cursor_has_the_third_version_only_when_something_is_ahead),
+        cmocka_unit_test(what_is_ahead_must_be_there),
         cmocka_unit_test(the_whole_is_the_checksum_of_all_that_was_read),
         cmocka_unit_test(paths_that_do_not_fit_are_left_out_whole),
         cmocka_unit_test(hostile_cursors_are_refused),
