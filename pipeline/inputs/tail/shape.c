@@ -476,13 +476,13 @@ static void trim(struct shape *s)
     buf_trim(&s->unescaped, TAIL_SHAPE_KEEP_BYTES);
 }
 
-/* A line without end is taken when nothing is open any more. */
-static void note_places(struct shape *s, size_t at)
+/* A line without end is taken when nothing is open any more. A stream that was ahead of where the walk ended still is. */
+static void note_places(struct shape *s, const struct shape_in *in, size_t at)
 {
     size_t first = at;
 
     for (size_t i = 0; i < TAIL_STREAMS; i++) {
-        s->out.next[i] = is_open(&s->open[i]) ? begins(&s->open[i]) : at;
+        s->out.next[i] = is_open(&s->open[i]) ? begins(&s->open[i]) : at > in->ahead[i] ? at : in->ahead[i];
         first = s->out.next[i] < first ? s->out.next[i] : first;
     }
     if (s->conf.container == CONTAINER_NONE || s->out.mid_line)
@@ -508,7 +508,7 @@ struct shape_out shape_run(struct shape *s, const struct shape_in *in, const str
     } else if (!s->out.full && in->most && s->out.records == 0 && end_both(s)) {
         s->out.cut++;
     }
-    note_places(s, at);
+    note_places(s, in, at);
     trim(s);
     return s->out;
 }

@@ -451,6 +451,25 @@ static void a_stream_that_stays_open_does_not_hold_up_the_other(void **state)
     end(&p);
 }
 
+/* The same bytes may end earlier this time, and be shaped by other rules: what was delivered is not again. */
+static void a_stream_stays_as_far_ahead_as_it_was(void **state)
+{
+    struct shape_conf c = {.container = CONTAINER_CRI, .timeout = NSEC_PER_SEC};
+    struct shape_out out;
+    struct play p;
+
+    (void)state;
+    begin(&p, &c, SLICE(T0 "stderr F A\n" T0 "stdout F a\n" T0 "stderr F B\n" T0 "stdout F b\n"), TAIL_UTF8);
+    p.next[0] = p.all.n;
+    p.room = 1;
+    out = step(&p, p.all.n, SHAPE_GOES_ON, false);
+    assert_true(out.full && p.next[0] == p.all.n && p.next[1] == p.all.n / 2);
+    p.room = 1;
+    (void)step(&p, p.all.n, SHAPE_GOES_ON, false);
+    check(&p, "", "A|B|", 0, 1);
+    end(&p);
+}
+
 static void times_are_read(void **state)
 {
     (void)state;
@@ -655,6 +674,7 @@ int main(void)
         cmocka_unit_test(auto_goes_by_the_line),
         cmocka_unit_test(traces_of_both_streams_are_told_apart),
         cmocka_unit_test(a_stream_that_stays_open_does_not_hold_up_the_other),
+        cmocka_unit_test(a_stream_stays_as_far_ahead_as_it_was),
         cmocka_unit_test(times_are_read),
         cmocka_unit_test(names_are_read),
         cmocka_unit_test(a_line_becomes_an_object),
