@@ -664,31 +664,30 @@ static void wait_for_seal(struct rig *r)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* What is there now; more may come meanwhile. */
+/* What is there now, as one batch; more may come meanwhile. */
 static void settle_everything(struct rig *r)
 {
+    struct spool_reader *reader = spool_reader(r->spool, 0);
     uint64_t end = rig_incoming(r);
-    struct spool_cursor at = spool_cut(spool_reader(r->spool, 0)), next;
+    struct spool_cursor at = spool_cut(reader), next = at;
+    struct seal s = {.first = at.seq, .oldest = NSEC_NEVER, .start = at, .note = SLICE("x")};
+    struct seal_result done = {.delivered = 0};
     struct spool_wait wait = {seal_is_safe};
     struct spool_run run;
     struct err e;
 
     sealing = r;
-
-    while (at.seq <= end && spool_scan(spool_reader(r->spool, 0), &at, &run, &next, &e) > 0) {
-        struct seal s = {.first = run.first,
-                         .last = run.first + run.count - 1,
-                         .bytes = run.bytes,
-                         .oldest = run.arrival,
-                         .start = at,
-                         .note = SLICE("x")};
-        struct seal_result done = {.delivered = run.count};
-
-        spool_seal(spool_reader(r->spool, 0), &s, &next, &wait);
-        wait_for_seal(r);
-        at = next;
-        spool_settle(spool_reader(r->spool, 0), s.first, &done);
+    for (; at.seq <= end && spool_scan(reader, &at, &run, &next, &e) > 0; at = next) {
+        s.last = run.first + run.count - 1;
+        s.bytes += run.bytes;
+        s.oldest = run.arrival < s.oldest ? run.arrival : s.oldest;
+        done.delivered += run.count;
     }
+    if (done.delivered == 0)
+        return;
+    spool_seal(reader, &s, &at, &wait);
+    wait_for_seal(r);
+    spool_settle(reader, s.first, &done);
 }
 
 static void a_full_spool_stops_reading_until_there_is_room(void **state)
