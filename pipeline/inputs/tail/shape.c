@@ -455,6 +455,16 @@ static size_t walk(struct shape *s, const struct shape_in *in)
     return at;
 }
 
+/* The bytes are as many as may be, and no record is at its end: what is open ends here. It is cut when a part of its line is missing, or
+ * when it fills the bytes by itself; else it is the other stream that filled them, and most likely nothing more belongs to it. */
+static void end_early(struct shape *s, const struct shape_in *in)
+{
+    bool cut = s->open[0].has_part || s->open[1].has_part || (in->ahead[0] == 0 && in->ahead[1] == 0);
+
+    if (end_both(s))
+        s->out.cut += cut;
+}
+
 static void reset(struct shape *s)
 {
     s->out = (struct shape_out){.records = 0};
@@ -505,8 +515,8 @@ struct shape_out shape_run(struct shape *s, const struct shape_in *in, const str
         end_groups(s);
     } else if (!s->out.full && in->end != SHAPE_GOES_ON) {
         (void)end_both(s);
-    } else if (!s->out.full && in->most && s->out.records == 0 && end_both(s)) {
-        s->out.cut++;
+    } else if (!s->out.full && in->most && s->out.records == 0) {
+        end_early(s, in);
     }
     note_places(s, in, at);
     trim(s);

@@ -451,6 +451,30 @@ static void a_stream_that_stays_open_does_not_hold_up_the_other(void **state)
     end(&p);
 }
 
+/* Whole lines end there, too, but nothing says that more was to come. */
+static void a_record_that_ends_as_the_other_stream_goes_on_is_not_cut(void **state)
+{
+    struct shape_conf c = {.container = CONTAINER_CRI, .timeout = NSEC_PER_SEC};
+    struct shape_out out;
+    struct play p;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(multiline_new(&c.multiline, MULTILINE_OWN, "^S", NULL, &e), 0);
+    begin(&p, &c, SLICE(T0 "stderr F SA\n" T0 "stdout F Sa\n" T0 "stdout F Sb\n"), TAIL_UTF8);
+    (void)step(&p, p.all.n, SHAPE_GOES_ON, true);
+    assert_true(p.next[1] == 0 && p.next[0] > 0);
+    out = step(&p, p.all.n, SHAPE_GOES_ON, true);
+    assert_true(out.records == 2 && out.cut == 0);
+    check(&p, "Sa|Sb|", "SA|", 0, 0);
+    end(&p);
+    begin(&p, &c, SLICE(T0 "stdout F Sa\n" T0 "stdout F b\n"), TAIL_UTF8);
+    out = step(&p, p.all.n, SHAPE_GOES_ON, true); /* it fills the bytes by itself */
+    assert_true(out.records == 1 && out.cut == 1);
+    end(&p);
+    multiline_free(&c.multiline);
+}
+
 /* The same bytes may end earlier this time, and be shaped by other rules: what was delivered is not again. */
 static void a_stream_stays_as_far_ahead_as_it_was(void **state)
 {
@@ -674,6 +698,7 @@ int main(void)
         cmocka_unit_test(auto_goes_by_the_line),
         cmocka_unit_test(traces_of_both_streams_are_told_apart),
         cmocka_unit_test(a_stream_that_stays_open_does_not_hold_up_the_other),
+        cmocka_unit_test(a_record_that_ends_as_the_other_stream_goes_on_is_not_cut),
         cmocka_unit_test(a_stream_stays_as_far_ahead_as_it_was),
         cmocka_unit_test(times_are_read),
         cmocka_unit_test(names_are_read),
