@@ -345,7 +345,7 @@ static enum shape_end end_of(const struct tail *t, const struct tail_file *f, si
     if (f->read.offset + got < f->size)
         return SHAPE_GOES_ON;
     if (t->stopping)
-        return SHAPE_PAUSES;
+        return f->gone ? SHAPE_ENDS : SHAPE_PAUSES;
     if (!f->flush)
         return SHAPE_GOES_ON;
     return t->env.once || f->gone ? SHAPE_ENDS : SHAPE_RESTS;
