@@ -148,6 +148,18 @@ def test_a_full_http_stream_answers_503_and_goes_on(t):
     assert lines == sorted(b"0123456701234567"[i:i + 1] for i in range(16))
 
 
+def test_a_request_that_no_spool_holds_is_refused_whole(t):
+    d = daemon(t, spool={"limit": "4MiB"}).start()
+    large = b"\n".join([b"x" * 100000] * 45)  # several pieces, of which most had room
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        status, text, _ = post(d.http_port, large, headers={"Content-Type": "text/plain", **headers})
+        assert status == 413 and "spool.limit" in text, (status, text)
+    assert post(d.http_port, b"small")[0] == 200
+    d.wait_delivered("app", 1)
+    d.stop()
+    assert got(t) == ["small"]
+
+
 def test_one_sluice_delivers_to_another_without_doubles(t):
     """The receiver is killed while it is delivered to; what the sender did not hear of comes again, and is known."""
     receiver = daemon(t, name="receiver", options={"tokens": [TOKEN]}).start()

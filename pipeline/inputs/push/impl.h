@@ -73,6 +73,7 @@ struct push_frame {
     struct push_request *rq;
     uint32_t first, count; /* its records */
     uint64_t bytes;        /* theirs */
+    uint64_t weight;       /* in the spool: with what stands beside them there, at most */
     enum push_outcome outcome;
     STAILQ_ENTRY(push_frame) link;
 };

@@ -11,6 +11,12 @@
 
 #include <stdio.h>
 
+enum {
+    BESIDE_FRAME = 1024, /* its header, origin and id */
+    BESIDE_RECORD = 4,   /* a newline, and its length */
+    BESIDE_FACTS = 3,    /* their length */
+};
+
 /* --- records into frames -------------------------------------------------------------------------------------------- */
 
 /* The first fact that finds no place says so. */
@@ -90,6 +96,7 @@ static int open_frame(struct push_request *rq, size_t n)
                             protocol->bounds ? protocol->bounds(in->conf) : NONE);
     f->rq = rq;
     f->first = rq->count;
+    f->weight = BESIDE_FRAME;
     STAILQ_INSERT_TAIL(&rq->frames, f, link);
     rq->frame_count++;
     rq->frame_bytes += want;
@@ -105,6 +112,7 @@ static bool add(struct push_request *rq, const struct frame_message *m)
         return false;
     f->count++;
     f->bytes += m->data.n;
+    f->weight += m->data.n + BESIDE_RECORD + (m->facts.n ? m->facts.n + BESIDE_FACTS : 0);
     rq->count++;
     rq->bytes += m->data.n;
     return true;
@@ -224,13 +232,13 @@ static void append_all(struct push_request *rq)
     }
 }
 
-/* Marks what is safe already. False: some of it is on its way. */
-static bool look_for_key(struct push_request *rq, uint64_t *bytes)
+/* Marks what is safe already. False: some of it is on its way. *weight: of what is not safe; 0: all is. */
+static bool look_for_key(struct push_request *rq, uint64_t *weight)
 {
     char id[PUSH_KEY_MAX + 48];
     struct push_frame *f;
 
-    *bytes = 0;
+    *weight = 0;
     STAILQ_FOREACH(f, &rq->frames, link) {
         enum spool_id seen = SPOOL_ID_NEW;
 
@@ -244,26 +252,36 @@ static bool look_for_key(struct push_request *rq, uint64_t *bytes)
         if (seen == SPOOL_ID_SAFE)
             f->outcome = PUSH_OUTCOME_KNOWN;
         else
-            *bytes += f->bytes + f->count;
+            *weight += f->weight;
     }
     return true;
 }
 
-static void note_full(struct push_request *rq, enum pushback_why why)
+static void push_back(struct push_request *rq, enum pushback_why why)
 {
     metrics_add(rq->in->env.metrics, METRIC_THROTTLED_RECORDS, rq->count);
     pushback_note(rq->in->env.pushback, why, clock_mono());
+    push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; send it again",
+                  why == PUSHBACK_LIMIT ? "the stream is full" : "the disk refuses to store it");
 }
 
-/* All of it or nothing, as far as that can be known before. True: it may be appended. */
-static bool has_room(struct push_request *rq, uint64_t bytes)
+/* All of it or nothing, as far as that can be known before. What does not go in whole however empty the spool is, is refused for good: its
+ * sender would repeat it for ever, and each time some of it would be stored. True: it may be appended. */
+static bool has_room(struct push_request *rq, uint64_t weight)
 {
     struct spool *s = rq->in->env.spool;
+    struct err why;
 
-    if (rq->frame_count < 2 || !spool_holds(s, (size_t)bytes) || spool_has_room(s, bytes))
+    if (rq->frame_count < 2) /* the spool says so itself */
         return true;
-    note_full(rq, PUSHBACK_LIMIT);
-    push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the stream is full; send it again");
+    if (!spool_holds(s, (size_t)weight)) {
+        push_refuse(rq, rq->too_large,
+                    "the request is larger than the stream's spool may be: raise spool.limit, or send less at a time");
+        return false;
+    }
+    if (spool_has_room(s, weight))
+        return true;
+    push_back(rq, spool_failing(s, &why) ? PUSHBACK_DISK : PUSHBACK_LIMIT);
     return false;
 }
 
@@ -271,16 +289,16 @@ bool push_store(struct push_request *rq)
 {
     struct input *in = rq->in;
     bool waits = false;
-    uint64_t bytes;
+    uint64_t weight;
 
     if (rq->count == 0) {
         push_conclude(rq, MHD_HTTP_OK, "there was nothing to store");
         return false;
     }
     pthread_mutex_lock(&in->ids);
-    if (!look_for_key(rq, &bytes)) {
+    if (!look_for_key(rq, &weight)) {
         push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the same request is being stored; send it again");
-    } else if (bytes > 0 && has_room(rq, bytes) && enter(rq)) {
+    } else if (weight > 0 && has_room(rq, weight) && enter(rq)) {
         waits = true;
         rq->step = PUSH_STEP_STORE;
         atomic_store(&rq->pending, 1);
@@ -305,12 +323,10 @@ static void judge_refused(struct push_request *rq, enum push_outcome why)
         push_refuse(rq, rq->too_large, "a record is larger than the stream's spool may be: raise spool.limit");
         return;
     case PUSH_OUTCOME_FULL:
-        note_full(rq, PUSHBACK_LIMIT);
-        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the stream is full; send it again");
+        push_back(rq, PUSHBACK_LIMIT);
         return;
     default:
-        note_full(rq, PUSHBACK_DISK);
-        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the disk refuses to store it; send it again");
+        push_back(rq, PUSHBACK_DISK);
         return;
     }
 }
