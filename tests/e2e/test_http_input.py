@@ -36,11 +36,12 @@ def firehose(port, request_id, records, headers=None, **kw):
     return status, said.get("errorMessage")
 
 
-def daemon(t, name="sluice", streams=("app",), options=None, destination=None, **more):
+def daemon(t, name="sluice", streams=("app",), options=None, destination=None, limits=None, **more):
     port = free_port()
-    d = t.daemon({"streams": {n: stream(destination or to_file(t, "out-" + n),
-                                        inputs=[{"http": {"listen": f"127.0.0.1:{port}", **(options or {})}}], interval="0s", **more)
-                              for n in streams}}, name=name)
+    config = {"streams": {n: stream(destination or to_file(t, "out-" + n),
+                                    inputs=[{"http": {"listen": f"127.0.0.1:{port}", **(options or {})}}], interval="0s", **more)
+                          for n in streams}}
+    d = t.daemon({**config, "limits": limits} if limits else config, name=name)
     d.http_port = port
     return d
 
@@ -158,6 +159,17 @@ def test_a_request_that_no_spool_holds_is_refused_whole(t):
     d.wait_delivered("app", 1)
     d.stop()
     assert got(t) == ["small"]
+
+
+def test_a_request_that_no_memory_holds_is_refused_for_good(t):
+    """The header stands beside each of its records: they need far more memory than the body has bytes."""
+    headers = {"Content-Type": "text/plain", "X-Long": "y" * (100 if t.tight else 2000)}
+    d = daemon(t, options={"headers": ["X-Long"]}, limits={"memory": "16MiB"}).start()
+    status, text, _ = post(d.http_port, b"x\n" * 10000, headers=headers)
+    assert status == 413, (status, text)
+    assert post(d.http_port, b"x\n" * 10, headers=headers)[0] == 200
+    d.wait_delivered("app", 10)
+    d.stop()
 
 
 def test_one_sluice_delivers_to_another_without_doubles(t):

@@ -73,6 +73,7 @@ struct push_frame {
     struct push_request *rq;
     uint32_t first, count; /* its records */
     uint64_t bytes;        /* theirs */
+    size_t held;           /* of the budget, when it was counted last */
     uint64_t weight;       /* in the spool: with what stands beside them there, at most */
     enum push_outcome outcome;
     STAILQ_ENTRY(push_frame) link;
@@ -98,7 +99,7 @@ struct push_request {
     STAILQ_HEAD(, push_frame) frames;
     struct push_frame *open; /* the last one, while records go into it */
     uint32_t frame_count, count;
-    size_t frame_bytes; /* what they hold */
+    size_t frame_bytes; /* of the budget, that they hold */
     uint64_t bytes;
 
     atomic_uint pending; /* frames without an outcome, and one for who appends them */

@@ -45,6 +45,15 @@ static int too_many(struct push_request *rq)
     return push_refuse(rq, rq->too_large, "it has more records than one request may: send fewer at a time");
 }
 
+/* What stands beside its records grows with them. */
+static void count_frame(struct push_request *rq, struct push_frame *f)
+{
+    size_t held = frame_held(f->frame);
+
+    rq->frame_bytes += held - f->held;
+    f->held = held;
+}
+
 static int close_frame(struct push_request *rq)
 {
     struct push_frame *f = rq->open;
@@ -52,6 +61,8 @@ static int close_frame(struct push_request *rq)
     int n;
 
     rq->open = NULL;
+    if (f)
+        count_frame(rq, f);
     if (!f || !rq->key[0])
         return 0;
     n = snprintf(id, sizeof(id), "%lu+%lu %s", (unsigned long)f->first, (unsigned long)f->count, rq->key);
@@ -79,7 +90,7 @@ static int open_frame(struct push_request *rq, size_t n)
         want = n + 1;
     if (want > PUSH_FRAME_BYTES && n > rq->body.n / 2) /* not much else is in it */
         push_body_hand_over(rq);
-    if (rq->held + rq->frame_bytes > 0 && rq->held + rq->frame_bytes + want > in->env.budget->limit)
+    if (rq->held + rq->frame_bytes > 0 && rq->held + rq->frame_bytes + frame_needs(want) > in->env.budget->limit)
         return push_refuse(rq, rq->too_large,
                            "the request needs more memory than limits.memory leaves for what comes in");
     f = mem_alloc(sizeof(*f));
@@ -99,7 +110,7 @@ static int open_frame(struct push_request *rq, size_t n)
     f->weight = BESIDE_FRAME;
     STAILQ_INSERT_TAIL(&rq->frames, f, link);
     rq->frame_count++;
-    rq->frame_bytes += want;
+    count_frame(rq, f);
     rq->open = f;
     return 0;
 }

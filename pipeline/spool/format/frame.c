@@ -21,8 +21,6 @@ enum {
     POSITION_BYTES_MAX = 4 + 4 + POSITION_SOURCE_MAX + POSITION_CURSOR_MAX, /* lengths of all and of the source first */
     TAG_BYTES_MAX = 1 + 4,                                                  /* and the length behind it */
     IDS_HEAD_BYTES = 3 * 4,                                                 /* and the source */
-    TABLE_FIRST = 64,                                                       /* bytes of table to begin with, and ... */
-    TABLE_PER_PAYLOAD = 64, /* ... one more per so many bytes of payload: right for lines of 100 bytes */
 };
 
 /* `more` bytes behind it are not zeroed. */
@@ -156,13 +154,6 @@ struct frame *frame_new_moved(const struct frame_header *h, struct slice content
     seal_up(f);
     f->finished = true;
     return f;
-}
-
-void frame_leave_budget(struct frame *f)
-{
-    if (f->budget)
-        budget_give(f->budget, f->budgeted);
-    f->budget = NULL;
 }
 
 void frame_free(struct frame **f)

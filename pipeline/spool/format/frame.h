@@ -42,6 +42,10 @@ struct frame *frame_new(size_t bytes, nsec arrival, struct budget *budget);
  * with its '\n' needs. Where nobody else holds any of the budget it is given, whatever the limit is: so NULL is always "later". */
 struct frame *frame_new_lone(size_t n, nsec arrival, struct budget *budget);
 void frame_free(struct frame **f);
+/* What frame_new() or frame_new_lone() of so many bytes takes of a budget at most; and what a frame holds of it now, which grows
+ * with its table, facts and ids, whatever the limit is. */
+size_t frame_needs(size_t bytes);
+size_t frame_held(const struct frame *f);
 /* It waits for something that may take long: what it holds counts no more in the budget, which others need. */
 void frame_leave_budget(struct frame *f);
 

@@ -14,6 +14,11 @@
 struct spool_wait;
 struct warm;
 
+enum {
+    TABLE_FIRST = 64,       /* bytes of table to begin with, and ... */
+    TABLE_PER_PAYLOAD = 64, /* ... one more per so many bytes of payload: right for lines of 100 bytes */
+};
+
 /* The extra part of a data frame: u8 tag, u32 length, bytes; any number of times. Unknown tags are stepped over. */
 enum frame_tag {
     FRAME_TAG_POSITION = 1, /* u32 length of the source, source, cursor; one for each source */

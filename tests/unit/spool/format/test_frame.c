@@ -400,6 +400,33 @@ static void each_source_of_a_frame_has_its_position(void **state)
     frame_free(&f);
 }
 
+static void what_a_frame_takes_of_a_budget_can_be_asked(void **state)
+{
+    static const size_t sizes[] = {
+        0, 1, 100, FRAME_MAX_BYTES - 1, FRAME_MAX_BYTES, FRAME_MAX_BYTES + 1, RECORD_MAX_BYTES};
+    struct budget budget;
+    struct frame *f;
+
+    (void)state;
+    budget_init(&budget, 2 * (RECORD_MAX_BYTES + FRAME_FACTS_MAX));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        bool lone = sizes[i] > FRAME_MAX_BYTES;
+
+        f = lone ? frame_new_lone(sizes[i], 0, &budget) : frame_new(sizes[i], 0, &budget);
+        assert_int_equal(frame_held(f), budget.used);
+        assert_in_range(frame_needs(sizes[i]), budget.used, budget.used + 2);
+        frame_free(&f);
+    }
+    f = frame_new(1000, 0, &budget);
+    for (int i = 0; i < 1000; i++)
+        assert_true(frame_add_message(f, &(struct frame_message){.data = SLICE(""), .facts = SLICE("about it")}));
+    assert_int_equal(frame_held(f), budget.used);
+    assert_true(frame_held(f) > frame_needs(1000) + 1000 * sizeof("about it"));
+    frame_leave_budget(f);
+    assert_int_equal(frame_held(f), 0);
+    frame_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_record_written_in_place_gets_its_newline),
         cmocka_unit_test(a_frame_has_room_for_the_record_it_was_made_for),
         cmocka_unit_test(the_budget_is_asked_and_given_back),
+        cmocka_unit_test(what_a_frame_takes_of_a_budget_can_be_asked),
         cmocka_unit_test(a_damaged_table_does_no_harm),
         cmocka_unit_test(positions_and_origins_survive_the_extra),
         cmocka_unit_test(each_source_of_a_frame_has_its_position),
