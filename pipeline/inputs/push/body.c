@@ -93,6 +93,8 @@ struct buf *push_scratch(struct push_request *rq)
 
 int push_note(struct push_request *rq, struct slice text)
 {
+    if (rq->note.n + text.n > PUSH_NOTE_MAX)
+        return push_refuse(rq, rq->too_large, "its answer would be too long: ask for less at a time");
     if (make_room(rq, &rq->note, text.n) < 0)
         return -1;
     return buf_add_slice(&rq->note, text) < 0 ? push_no_memory(rq) : 0;

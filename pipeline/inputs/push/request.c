@@ -116,6 +116,7 @@ static enum MHD_Result queue(struct push_request *rq, struct MHD_Response *re, c
     return rc;
 }
 
+/* The note is kept, and counts in the budget, until the request is over: the answer that was made of it is as long. */
 static enum MHD_Result answer(struct push_request *rq)
 {
     const char *type = "text/plain; charset=utf-8";
@@ -135,7 +136,6 @@ static enum MHD_Result answer(struct push_request *rq)
     if (re)
         MHD_destroy_response(re);
     buf_release(&out);
-    push_body_drop_note(rq);
     push_store_release(rq);
     http_exchange_await(rq->exchange, PUSH_TIMEOUT);
     return rc;

@@ -148,11 +148,8 @@ static int read_acks(struct push_request *rq, struct slice body)
     struct json_reader r;
     struct json_string key;
     struct slice number;
-    struct buf *out = push_scratch(rq);
     bool found = false, first = true;
 
-    if (!out)
-        return -1;
     json_open(&r, body, PUSH_JSON_DEPTH);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
         return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "Invalid data format");
