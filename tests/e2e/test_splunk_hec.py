@@ -42,6 +42,9 @@ def test_agents_of_splunk_are_answered(t):
     assert [a[0] for a in acks] == [200, 200] and [a[1]["ackId"] for a in acks] == [0, 1]
     assert hec(d, b'{"acks":[0,1]}', path="/ack?channel=c") == (200, {"acks": {"0": True, "1": True}})
     assert hec(d, b"", path="/health", method="GET") == (200, {"text": "HEC is healthy", "code": 17})
+    for path, method in (("/health", "GET"), ("/health/1.0", "GET"), ("/event/1.0", "OPTIONS"), ("", "OPTIONS")):  # by who shows no token
+        assert hec(d, b"", path=path, method=method, headers={"Authorization": ""})[0] == 200
+    assert hec(d, b"", path="/other", method="OPTIONS", headers={"Authorization": ""})[0] == 401
     for body, code in ((b"", 5), (b"nonsense", 6), (b'{"event":"good"}{"event":', 6), (b'{"host":"h"}', 12), (b'{"event":""}', 13)):
         status, said = hec(d, body)
         assert (status, said["code"]) == (400, code), (body, status, said)

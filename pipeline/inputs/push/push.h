@@ -71,6 +71,8 @@ struct push_protocol {
     bool beneath;          /* it has what is beneath its path as well */
     const char *token;     /* a header in which a token may be shown; NULL: none */
     const char *id_source; /* what its keys are remembered under; NULL: it has none */
+    /* May anybody ask this, also who shows nothing? Nothing of it is stored. NULL: no. */
+    bool (*is_open)(const char *method, const char *beneath);
     /* 0: the body is wanted. -1: push_conclude() or push_refuse() was called. `beneath`: what the URL has behind the path, "" or "/x". */
     int (*head)(struct push_request *rq, const char *method, const char *beneath);
     /* -1: push_add() said so, or push_refuse() was called. */

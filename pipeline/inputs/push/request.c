@@ -71,9 +71,10 @@ static int judge(struct push_request *rq, const struct http_asked *asked)
 {
     const struct input *in = rq->in;
     const char *encoding = push_header(rq, "Content-Encoding");
-    size_t n = strlen(in->path);
+    const char *beneath = asked->url + strlen(in->path);
+    bool open = in->protocol->is_open && in->protocol->is_open(asked->method, beneath);
 
-    if (check_access(rq, asked->method) < 0 || in->protocol->head(rq, asked->method, asked->url + n) < 0)
+    if ((!open && check_access(rq, asked->method) < 0) || in->protocol->head(rq, asked->method, beneath) < 0)
         return -1;
     if (!push_body_is_known(encoding))
         return push_refuse(rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,

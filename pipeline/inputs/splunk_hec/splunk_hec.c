@@ -3,7 +3,8 @@
  *     POST /services/collector, …/event[/1.0]   events (event.h)
  *     POST /services/collector/raw[/1.0]        lines
  *     POST /services/collector/ack              were they indexed? Each id was given behind the sync, so all that can be asked for are
- *     GET  /services/collector/health[/1.0]
+ *     GET  /services/collector/health[/1.0]     a balancer asks without a token
+ *     OPTIONS on each of them                   so does Docker's driver before its container begins
  *
  * Splunk's answers are small objects with a code, by which its clients know what to do: 9 is "send again later".
  *
@@ -59,14 +60,22 @@ static bool has_channel(const struct push_request *rq)
     return push_header(rq, "X-Splunk-Request-Channel") || push_argument(rq, "channel");
 }
 
-static int head(struct push_request *rq, const char *method, const char *beneath)
+/* Who asks so wants to know whether somebody is here. */
+static bool is_open(const char *method, const char *beneath)
 {
     int what = what_of(beneath);
+
+    return (what == WHAT_HEALTH && strcmp(method, "GET") == 0) || (what != 0 && strcmp(method, "OPTIONS") == 0);
+}
+
+static int head(struct push_request *rq, const char *method, const char *beneath)
+{
+    int what = is_open(method, beneath) ? WHAT_HEALTH : what_of(beneath);
 
     push_set_what(rq, what);
     if (what == 0)
         return push_refuse(rq, MHD_HTTP_NOT_FOUND, "the collector has /event, /raw, /ack and /health");
-    if (what == WHAT_HEALTH && strcmp(method, "GET") == 0)
+    if (is_open(method, beneath))
         return push_conclude(rq, MHD_HTTP_OK, "HEC is healthy");
     if (strcmp(method, "POST") != 0)
         return push_conclude(rq, MHD_HTTP_METHOD_NOT_ALLOWED, "records are posted here");
@@ -243,6 +252,7 @@ static const struct push_protocol protocol = {
     .name = "splunk_hec",
     .otherwise = "/services/collector",
     .beneath = true,
+    .is_open = is_open,
     .head = head,
     .read = read_body,
     .reply = reply,
