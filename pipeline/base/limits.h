@@ -511,6 +511,7 @@
 #define PUSH_THREADS     2
 #define PUSH_MEMORY      (32 * KIB)
 #define PUSH_TIMEOUT     (60 * NSEC_PER_SEC)
+#define PUSH_ANSWER_TIME (10 * NSEC_PER_SEC)
 #define PUSH_RETRY_AFTER "5"
 #define PUSH_SAYS_EVERY  (30 * NSEC_PER_SEC)
 /* The server's listener: the socket, and what its thread waits with. */

@@ -180,13 +180,16 @@ def test_one_sluice_delivers_to_another_without_doubles(t):
                                                   inputs=[{"http": {"listen": f"127.0.0.1:{port}", "path": "/in"}}], size="1MiB", interval="0s")}},
                       name="sender").start()
     count = 300
-    progress = threading.Event()
+    progress, answers = threading.Event(), []
 
     def feed():
-        for i in range(count):
-            assert post(port, b"event %d" % i, path="/in")[0] == 200
-            if i == count // 3:
-                progress.set()
+        try:
+            for i in range(count):
+                answers.append(post(port, b"event %d" % i, path="/in")[0])
+                if i == count // 3:
+                    progress.set()
+        finally:
+            progress.set()
 
     feeder = threading.Thread(target=feed)
     feeder.start()
@@ -194,10 +197,43 @@ def test_one_sluice_delivers_to_another_without_doubles(t):
     receiver.kill9()
     receiver.start()
     feeder.join()
+    assert answers == [200] * count
     sender.wait_delivered("from", count)
     sender.stop()
     receiver.stop()
     assert got(t) == sorted(f"event {i}" for i in range(count))
+
+
+def test_what_is_stored_is_answered_while_it_stops(t):
+    """Senders go on while it stops: what one of them did not hear of, it would send again."""
+    d = daemon(t).start()
+    lock, heard, answered, refused = threading.Lock(), [], threading.Event(), (OSError, http.client.HTTPException)
+
+    def send(sender):
+        for i in range(1000000):
+            record = f"{sender} {i}"
+            try:
+                status = post(d.http_port, record.encode())[0]
+            except refused:
+                return
+            if status != 200:
+                return
+            with lock:
+                heard.append(record)
+                if len(heard) > 50:
+                    answered.set()
+
+    senders = [threading.Thread(target=send, args=(i,)) for i in range(8)]
+    for sender in senders:
+        sender.start()
+    assert answered.wait(60 * t.slow)
+    d.stop()
+    for sender in senders:
+        sender.join()
+    d.start()
+    d.wait_delivered("app", len(heard))
+    d.stop()
+    assert got(t) == sorted(heard)
 
 
 def test_several_http_inputs_share_an_address_and_come_and_go(t):

@@ -45,6 +45,7 @@ struct input {
     pthread_cond_t quiet;
     enum push_gate gate;                /* guarded by lock, as what follows */
     unsigned suspended;                 /* requests that wait for the spool */
+    unsigned unanswered;                /* those, and those whose answer is not sent yet */
     TAILQ_HEAD(, push_storing) storing; /* the oldest first */
     struct log_limit events[PUSH_EVENTS];
 };
@@ -104,6 +105,7 @@ struct push_request {
 
     atomic_uint pending; /* frames without an outcome, and one for who appends them */
     struct push_storing storing;
+    bool entered; /* it counts as unanswered */
 
     unsigned status; /* 0: it goes well so far */
     char why[400];
@@ -135,6 +137,7 @@ MUST_CHECK int push_store_close(struct push_request *rq);
 /* True: it waits, and is judged when it was resumed. */
 MUST_CHECK bool push_store(struct push_request *rq);
 void push_store_judge(struct push_request *rq);
+void push_store_leave(struct push_request *rq); /* it is over */
 void push_store_release(struct push_request *rq);
 
 #endif

@@ -184,6 +184,7 @@ void push_stop(struct input *in)
         http_route_shut(in->beneath_route);
 }
 
+/* What is stored is answered, too: a sender that does not hear it sends it again. */
 bool push_stopped(struct input *in, nsec until)
 {
     struct timespec end = clock_timespec(until == NSEC_NEVER ? clock_mono() + 3600 * NSEC_PER_SEC : until);
@@ -191,9 +192,9 @@ bool push_stopped(struct input *in, nsec until)
     int rc = 0;
 
     pthread_mutex_lock(&in->lock);
-    while (in->suspended > 0 && rc == 0)
+    while ((in->suspended > 0 || in->unanswered > 0) && rc == 0)
         rc = pthread_cond_clockwait(&in->quiet, &in->lock, CLOCK_MONOTONIC, &end);
-    quiet = in->suspended == 0;
+    quiet = in->suspended == 0 && in->unanswered == 0;
     pthread_mutex_unlock(&in->lock);
     return quiet;
 }

@@ -138,7 +138,7 @@ static enum MHD_Result answer(struct push_request *rq)
         MHD_destroy_response(re);
     buf_release(&out);
     push_store_release(rq);
-    http_exchange_await(rq->exchange, PUSH_TIMEOUT);
+    http_exchange_await(rq->exchange, rq->entered ? PUSH_ANSWER_TIME : PUSH_TIMEOUT);
     return rc;
 }
 
@@ -217,6 +217,7 @@ static void on_over(struct http_exchange *x)
     push_body_drop(rq);
     push_body_drop_note(rq);
     buf_release(&rq->facts);
+    push_store_leave(rq);
     rq->magic = 0;
     mem_free(rq);
 }

@@ -171,6 +171,8 @@ static bool enter(struct push_request *rq)
     open = in->gate == PUSH_OPEN;
     if (open) {
         in->suspended++;
+        in->unanswered++;
+        rq->entered = true;
         rq->storing.since = clock_mono();
         TAILQ_INSERT_TAIL(&in->storing, &rq->storing, link);
     }
@@ -178,6 +180,18 @@ static bool enter(struct push_request *rq)
     if (!open)
         push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the input is starting or stopping; send it again");
     return open;
+}
+
+void push_store_leave(struct push_request *rq)
+{
+    struct input *in = rq->in;
+
+    if (!rq->entered)
+        return;
+    pthread_mutex_lock(&in->lock);
+    in->unanswered--;
+    pthread_cond_broadcast(&in->quiet);
+    pthread_mutex_unlock(&in->lock);
 }
 
 /* Any thread. The request may be gone behind it. */
