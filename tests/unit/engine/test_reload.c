@@ -195,6 +195,7 @@ static void a_mistake_changes_nothing(void **state)
         HEAD,
         HEAD APP "  b: { destination: { file: { paht: ./b } } }\n",
         HEAD "  b: { destination: { file: { path: ./b } }, transform: { lua: missing.lua } }\n",
+        "limits: { memory: 1MiB }\n" HEAD "  b: { destination: { file: { path: ./b } } }\n",
         "data_dir: ./another\n" HEAD APP,
         HEAD "  app: { destination: { file: { path: ./b } }, durability: memory }\n",
         HEAD APP "  b: { destination: { file: { path: /dev/null/b } } }\n",
