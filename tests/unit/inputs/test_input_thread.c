@@ -258,8 +258,8 @@ static void read_by_a_thread(bool breaks_off)
     struct io_ops ops = io_ops_real;
     struct reader r = {.next = 1, .breaks_off = breaks_off};
     struct spool_recovery found;
-    struct committer *c;
-    struct spool *s;
+    struct committer *c = NULL;
+    struct spool *s = NULL;
     char dir[] = "/tmp/window-test-XXXXXX", command[64];
     struct spool_conf conf = {.stream = "s", .dir = dir, .limit = 64 * MIB, .files = &ops};
     struct spool_cursor at;

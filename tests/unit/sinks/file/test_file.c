@@ -407,7 +407,7 @@ static void *send_many(void *arg)
     for (uint64_t i = 0; i < 40; i++) {
         char name[64];
         struct body *body = body_of(SLICE("content"));
-        struct sink_seal seal = {.id = {(uint64_t)s->number * 1000 + i, i, 0}, .body = body};
+        struct sink_seal seal = {.id = {.first = (uint64_t)s->number * 1000 + i, .last = i}, .body = body};
         struct sink_verdict v;
 
         snprintf(name, sizeof(name), "h%d/o-%d-%d", (int)(i % 3), s->number, (int)i);
