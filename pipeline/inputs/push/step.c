@@ -78,8 +78,8 @@ bool push_is_due(struct input *in, enum push_event event, uint64_t *suppressed)
     bool due;
 
     pthread_mutex_lock(&in->lock);
-    *suppressed = in->events[event].suppressed;
     due = log_due(&in->events[event], clock_mono(), PUSH_SAYS_EVERY);
+    *suppressed = in->events[event].suppressed;
     pthread_mutex_unlock(&in->lock);
     return due;
 }
