@@ -80,6 +80,12 @@ static bool append(struct window *w, nsec mono_now)
     }
     *f = (struct window_frame){.wait.done = frame_done, .owner = w, .sum = w->open_sum, .all = w->open_sum};
     answer = spool_append(w->conf.spool, &w->open, &f->wait);
+    if (answer == SPOOL_TOO_LARGE) {
+        /* The spool's limit is lower than when it was taken. Handed out again it is refused as any other that is too large. */
+        w->broken = true;
+        w->conf.news(w->conf.ctx);
+        return false;
+    }
     if (answer != SPOOL_TAKEN) {
         pushback_note(w->conf.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, mono_now);
         frame_leave_budget(w->open); /* it is that of all streams, and this one's destination may be away for long */

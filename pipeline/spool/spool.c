@@ -144,9 +144,15 @@ const unsigned char *spool_identity(const struct spool *s)
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
 
+/* So many bytes of lines. */
+static bool holds(const struct spool *s, uint64_t bytes)
+{
+    return bytes <= FRAME_MAX_BYTES || bytes + FRAME_BESIDE_RECORD <= s->lone_bytes;
+}
+
 bool spool_holds(const struct spool *s, size_t record)
 {
-    return record <= FRAME_MAX_BYTES || record + FRAME_BESIDE_RECORD <= s->lone_bytes;
+    return holds(s, (uint64_t)record + 1);
 }
 
 /* Locks: held. */
@@ -162,7 +168,7 @@ static enum spool_answer room_for(const struct spool *s, uint64_t bytes)
 /* Locks: held. */
 static enum spool_answer admit(const struct spool *s, const struct frame *f)
 {
-    return spool_holds(s, f->bytes) ? room_for(s, frame_header_total(&f->header)) : SPOOL_TOO_LARGE;
+    return holds(s, f->bytes) ? room_for(s, frame_header_total(&f->header)) : SPOOL_TOO_LARGE;
 }
 
 /* Locks: held. */

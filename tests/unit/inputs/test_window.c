@@ -419,6 +419,50 @@ static void a_large_message_holds_no_memory_while_the_spool_is_full(void **state
     end(&b);
 }
 
+/* With its line break. Else it would be taken, and wait for ever. */
+static void the_largest_that_a_limit_has_room_for_is_taken_and_no_larger_one(void **state)
+{
+    static char big[RECORD_MAX_BYTES];
+    struct frame_message m = {.data = {big, sizeof(big) - FRAME_BESIDE_RECORD}};
+    struct bench b;
+
+    (void)state;
+    begin_with(&b, RECORD_MAX_BYTES, 0, 0, false);
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TOO_LARGE);
+    m.data.n--;
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 1);
+    end(&b);
+}
+
+/* It waits in the window, and the stream's spool.limit is lowered: it would wait for ever. */
+static void a_message_for_which_a_lower_limit_has_no_room_is_handed_out_again(void **state)
+{
+    static char big[RECORD_MAX_BYTES];
+    const struct frame_message m = {.data = {big, sizeof(big)}};
+    struct bench b;
+
+    (void)state;
+    begin_with(&b, 64 * MIB, 0, 0, false);
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TAKEN);
+    spool_set_limit(b.x->spool, RECORD_MAX_BYTES);
+    window_flush(&b.w, b.x->now);
+    assert_int_equal(b.news, 1);
+    assert_true(window_look(&b.w, b.x->now).refused);
+    assert_int_equal(put(&b, "", 2), WINDOW_BROKEN);
+    window_reset(&b.w);
+    assert_int_equal(b.budget.used, 0);
+    assert_int_equal(window_put(&b.w, &m, 1, b.x->now, b.x->now), WINDOW_TOO_LARGE);
+    assert_int_equal(put(&b, "", 2), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    assert_safe(&b, 2);
+    assert_int_equal(incoming(&b), 1);
+    end(&b);
+}
+
 static void without_memory_nothing_is_taken(void **state)
 {
     struct bench b;
@@ -551,6 +595,8 @@ int main(void)
         cmocka_unit_test(a_full_spool_makes_a_full_window),
         cmocka_unit_test(what_waits_for_the_spool_is_known),
         cmocka_unit_test(a_large_message_holds_no_memory_while_the_spool_is_full),
+        cmocka_unit_test(the_largest_that_a_limit_has_room_for_is_taken_and_no_larger_one),
+        cmocka_unit_test(a_message_for_which_a_lower_limit_has_no_room_is_handed_out_again),
         cmocka_unit_test(without_memory_nothing_is_taken),
         cmocka_unit_test(positions_go_with_their_records),
         cmocka_unit_test(a_frame_that_closes_asks_where_its_sources_go_on),
