@@ -35,11 +35,6 @@ struct warm_store *warm_store_new(struct budget *whole, size_t limit)
     return st;
 }
 
-void warm_store_resize(struct warm_store *st, size_t limit)
-{
-    budget_resize(&st->budget, limit);
-}
-
 void warm_store_free(struct warm_store **st)
 {
     if (!*st)
@@ -198,6 +193,15 @@ void warm_give_back(void *store, size_t bytes)
     pthread_mutex_lock(&st->lock);
     before = atomic_load(&st->budget.used);
     while (!TAILQ_EMPTY(&st->oldest) && before - atomic_load(&st->budget.used) < bytes)
+        take_out(TAILQ_FIRST(&st->oldest));
+    pthread_mutex_unlock(&st->lock);
+}
+
+void warm_store_resize(struct warm_store *st, size_t limit)
+{
+    pthread_mutex_lock(&st->lock);
+    budget_resize(&st->budget, limit);
+    while (!TAILQ_EMPTY(&st->oldest) && atomic_load(&st->budget.used) > limit)
         take_out(TAILQ_FIRST(&st->oldest));
     pthread_mutex_unlock(&st->lock);
 }

@@ -30,7 +30,7 @@ struct warm_store;
 
 /* `limit` bytes at most, a part of `whole`, which may be NULL and outlives it. */
 struct warm_store *warm_store_new(struct budget *whole, size_t limit);
-/* As budget_resize(). Any thread. */
+/* The oldest frames that a smaller limit has no room for go at once. Any thread. */
 void warm_store_resize(struct warm_store *st, size_t limit);
 void warm_store_free(struct warm_store **st); /* after all its lists were released */
 /* Lets the oldest frames go until so many bytes are free or none is left. What is pinned counts as gone. */

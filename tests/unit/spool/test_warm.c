@@ -345,6 +345,29 @@ static void others_get_memory_at_once_and_are_never_refused_for_it(void **state)
     rig_end(&r);
 }
 
+static void what_a_smaller_limit_has_no_room_for_goes_at_once(void **state)
+{
+    struct frame *pinned;
+    struct rig r;
+
+    (void)state;
+    rig_begin(&r, 4);
+    for (int i = 0; i < 4; i++)
+        add(&r, &r.warm);
+    pinned = warm_pin(&r.warm, 4);
+    warm_store_resize(r.store, 2 * r.frame_bytes);
+    assert_int_equal(r.whole.used, 2 * r.frame_bytes);
+    assert_false(has(&r.warm, 1) || has(&r.warm, 4));
+    assert_true(has(&r.warm, 7) && has(&r.warm, 10));
+    warm_unpin(&r.warm, pinned, 0);
+    warm_store_resize(r.store, 3 * r.frame_bytes);
+    add(&r, &r.warm);
+    assert_true(has(&r.warm, 7) && has(&r.warm, 10) && has(&r.warm, 13));
+    warm_store_resize(r.store, 0);
+    assert_int_equal(r.whole.used, 0);
+    rig_end(&r);
+}
+
 static void nothing_is_taken_in_while_others_use_half_of_the_memory(void **state)
 {
     struct rig r;
@@ -786,6 +809,7 @@ int main(void)
         cmocka_unit_test(what_is_pinned_outlives_the_list_but_not_its_place_in_the_budget),
         cmocka_unit_test(what_is_settled_goes_and_no_more),
         cmocka_unit_test(others_get_memory_at_once_and_are_never_refused_for_it),
+        cmocka_unit_test(what_a_smaller_limit_has_no_room_for_goes_at_once),
         cmocka_unit_test(nothing_is_taken_in_while_others_use_half_of_the_memory),
         cmocka_unit_test(a_stalled_destination_gives_way_to_others),
         cmocka_unit_test(the_list_does_not_grow_with_what_has_gone),
