@@ -116,7 +116,7 @@ struct engine {
 
 /* Nobody has anything yet. */
 void engine_share_begin(struct engine *en);
-/* For the inputs of a stream that is about to read what `reads` says. Locks: takes en->lock. */
+/* For the inputs of a stream that is about to read what `reads` says. Locks: takes en->shares, and then en->lock. */
 struct input_ahead engine_share_ahead(struct engine *en, const struct engine_stream *es,
                                       const struct stream_settings *reads);
 /* The stream will be as `conf` says, and read what `reads` does; the others have what is left. -1: they would have too few descriptors, and

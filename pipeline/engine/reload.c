@@ -174,7 +174,6 @@ static void log_streams(const struct settings_diff *d)
 static void adopt(struct reload *r, const struct settings *now)
 {
     engine_set_api_keys(r->conf.engine, &now->api);
-    engine_set_memory(r->conf.engine, now->memory_limit);
     if (r->conf.at_once)
         r->conf.at_once(r->conf.ctx, now);
     for (size_t i = 0; i < now->stream_count; i++) { /* its text is what the stream runs already */
@@ -222,9 +221,12 @@ static enum reload_result take_effect(struct reload *r, const char *by, struct s
     engine_status(r->conf.engine, &es);
     if (!es.api_address) /* where it begins to listen now, nobody gets in by the keys of before */
         engine_set_api_keys(r->conf.engine, &s->api);
+    engine_set_memory(r->conf.engine, s->memory_limit); /* what begins has its part of it */
     result = reload_steps_take(&r->steps, d, out, &e);
-    if (result != RELOAD_DONE)
+    if (result != RELOAD_DONE) {
         engine_set_api_keys(r->conf.engine, &r->running->api);
+        engine_set_memory(r->conf.engine, r->running->memory_limit);
+    }
     if (result == RELOAD_DONE) {
         adopt(r, s);
         doing(r, "the last deliveries of streams that are removed");

@@ -33,9 +33,12 @@ static uint64_t ahead_of(const struct stream_settings *s)
 struct input_ahead engine_share_ahead(struct engine *en, const struct engine_stream *es,
                                       const struct stream_settings *reads)
 {
-    struct input_ahead a = {.most = en->settings->memory_limit / READ_AHEAD_SHARE, .wanted = ahead_of(reads)};
+    struct input_ahead a = {.wanted = ahead_of(reads)};
     const struct engine_stream *other;
 
+    pthread_mutex_lock(&en->shares);
+    a.most = en->memory_limit / READ_AHEAD_SHARE;
+    pthread_mutex_unlock(&en->shares);
     pthread_mutex_lock(&en->lock);
     TAILQ_FOREACH(other, &en->streams, link)
         if (other != es)

@@ -39,6 +39,22 @@ static void put(struct lane *l, unsigned from, unsigned count)
 
 /* --------------------------------------------------------------------------------------------------------------- */
 
+static void another_limit_of_memory_is_shared_anew(void **state)
+{
+    struct input_ahead ahead;
+    struct engine_status es;
+
+    (void)state;
+    rig_open(&rig, &a);
+    engine_set_memory(rig.engine, 200 * MIB);
+    engine_status(rig.engine, &es);
+    assert_int_equal(es.memory_limit, 200 * MIB);
+    assert_int_equal(rig.engine->intake.limit + rig.engine->outgo.limit, 200 * MIB);
+    ahead = engine_share_ahead(rig.engine, NULL, &a.conf); /* of inputs that come now */
+    assert_int_equal(ahead.most, 200 * MIB / READ_AHEAD_SHARE);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+}
+
 static void a_stream_comes_and_goes_while_others_deliver(void **state)
 {
     struct stream_status s;
@@ -906,6 +922,7 @@ static void a_delivery_thread_that_stands_is_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(another_limit_of_memory_is_shared_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_comes_and_goes_while_others_deliver, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_delivered_stays_and_is_named_until_the_name_is_back, setup,
                                         teardown),

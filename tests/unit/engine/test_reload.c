@@ -145,6 +145,23 @@ static void look(char *out, size_t size)
     }
 }
 
+/* spool.limit */
+static uint64_t limit_of(const char *name)
+{
+    struct engine_view v;
+    struct stream_status s;
+    uint64_t limit = 0;
+
+    engine_view_take(engine, &v);
+    for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
+        if (strcmp(s.name, name) == 0)
+            limit = s.books.limit;
+        stream_status_release(&s);
+    }
+    engine_view_release(&v);
+    return limit;
+}
+
 static void looks_like(const char *expected)
 {
     char have[400];
@@ -230,22 +247,33 @@ static void a_mistake_changes_nothing(void **state)
 /* What a stream needs is there when it is checked, and is not when it is opened: those before it are as they were again. */
 static void a_step_that_fails_takes_back_those_before_it(void **state)
 {
+    struct engine_status es;
+
     (void)state;
     assert_int_equal(load(HEAD APP
                           "  b: { destination: { file: { path: ./b } } }\n"
                           "  x: { destination: { file: { path: ./x } }, inputs: [{ sns: { listen: '127.0.0.1:0', "
                           "topics: ['arn:aws:sns:us-east-1:123456789012:t'], path: /x } }] }\n"),
                      RELOAD_DONE);
-    assert_int_equal(load(HEAD "  app: { destination: { file: { path: ./app2 } } }\n"
-                               "  c: { destination: { file: { path: ./c } } }\n"
-                               "  y: { destination: { file: { path: ./y } }, inputs: [{ sns: { listen: '192.0.2.1:1', "
-                               "topics: ['arn:aws:sns:us-east-1:123456789012:t'], path: /x } }] }\n"),
+    assert_int_equal(load("limits: { memory: 100MiB }\n" HEAD
+                          "  app: { destination: { file: { path: ./app2 } }, spool: { limit: 8MiB } }\n"
+                          "  c: { destination: { file: { path: ./c } } }\n"
+                          "  y: { destination: { file: { path: ./y } }, inputs: [{ sns: { listen: '192.0.2.1:1', "
+                          "topics: ['arn:aws:sns:us-east-1:123456789012:t'], path: /x } }] }\n"),
                      RELOAD_FAILED);
     has_said("192.0.2.1");
     looks_like("app>app b>b x>x ");
-    assert_int_equal(load(HEAD APP), RELOAD_DONE);
-    has_said("0 added, 2 removed, 0 changed, 1 as they were");
+    engine_status(engine, &es);
+    assert_int_equal(es.memory_limit, 64 * MIB);
+    assert_int_equal(limit_of("app"), 1 * GIB);
+    assert_int_equal(load("limits: { memory: 100MiB }\n" HEAD
+                          "  app: { destination: { file: { path: ./app } }, spool: { limit: 8MiB } }\n"),
+                     RELOAD_DONE);
+    has_said("0 added, 2 removed, 1 changed, 0 as they were");
     looks_like("app>app ");
+    engine_status(engine, &es);
+    assert_int_equal(es.memory_limit, 100 * MIB);
+    assert_int_equal(limit_of("app"), 8 * MIB);
 }
 
 /* Where nobody listens. */
