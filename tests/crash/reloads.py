@@ -69,7 +69,7 @@ class Campaign:
             to = {"http": {"url": f"http://127.0.0.1:{self.dead}/{r.randrange(9)}", "format": "lines"}}
         else:
             to = self.folder(name, r.randrange(4))
-        more = r.choice([{}, {"compression": "gzip"}, {"compression": "zstd"}, {"transform": {"lua": "same.lua"}}])
+        more = r.choice([{}, {"compression": "gzip"}, {"compression": "zstd"}, {"transform": {"lua": "same.lua"}}, {"spool": {"limit": "64MiB"}}])
         return stream(to, inputs, size=r.choice(["16KiB", "64KiB", "256KiB"]), interval=r.choice(["0s", "1s"]), **more)
 
     def any_tail(self):
@@ -83,7 +83,8 @@ class Campaign:
                 streams[name] = stream(self.folder(name, 0), interval="0s")
             elif r.random() < 0.6:
                 streams[name] = self.any_stream(name)
-        return {"shutdown": {"grace": "200ms"}, "log": {"level": r.choice(["info", "debug"])}, "streams": streams}
+        limits = {"memory": r.choice(["32MiB", "64MiB"])}
+        return {"shutdown": {"grace": "200ms"}, "log": {"level": r.choice(["info", "debug"])}, "limits": limits, "streams": streams}
 
     def put_some(self, client, streams):
         """Into those that come and go: what is acknowledged counts."""
@@ -109,7 +110,7 @@ class Campaign:
         if kind == 0:
             config["streams"]["a"] = {"destination": {"fiel": {}}}
         elif kind == 1:
-            config["limits"] = {"memory": "32MiB"}
+            config["api"] = {"threads": 3}
         elif kind == 2:  # nobody has this address
             sns = {"sns": {"listen": "192.0.2.1:99", "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
             config["streams"]["x"] = stream(self.folder("x", 0), [sns])
