@@ -115,6 +115,7 @@ void stream_orders_have_cut(struct stream *st, bool all)
         return;
     st->orders.cuts = false;
     st->orders.closes = true;
+    wake(st); /* where nothing was cut no end of a piece brings the next turn */
 }
 
 static bool is_under_way(const struct stream *st)

@@ -935,6 +935,44 @@ static void a_piece_that_waits_holds_up_no_parcel_at_the_end(void **state)
     bench_free(b);
 }
 
+struct looks {
+    const struct stream *at;
+    bool at_rest;
+};
+
+static void look_for_rest(void *arg)
+{
+    struct looks *l = arg;
+
+    l->at_rest = l->at->staging.step == STAGING_IDLE;
+}
+
+/* All of it is staged, and nothing else happens. */
+static void what_gathers_is_delivered_when_a_flush_is_asked_for(void **state)
+{
+    struct bench *b = bench_new(23);
+    struct looks l = {.at_rest = false};
+    time_t end = time(NULL) + WAIT_S;
+
+    (void)state;
+    rig_start(b->r);
+    l.at = b->r->stream;
+    put(b, "a");
+    put(b, "b");
+    (void)wait_for_parcel(b, 1);
+    while (!l.at_rest) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+        delivery_loop_call(b->r->loop, look_for_rest, &l);
+    }
+    stream_flush_now(b->r->stream);
+    wait_for_objects(b->destination, 2);
+    rig_drain(b->r);
+    check_books(b);
+    rig_stop(b->r);
+    bench_free(b);
+}
+
 /* The source records are in the books of the other parcel. */
 static void a_parcel_without_records_in_the_books_is_left(void **state)
 {
@@ -1398,6 +1436,7 @@ int main(void)
         cmocka_unit_test(a_parcel_has_as_many_results_as_records_in_the_books),
         cmocka_unit_test(on_a_full_disk_pieces_get_smaller),
         cmocka_unit_test(a_piece_that_waits_holds_up_no_parcel_at_the_end),
+        cmocka_unit_test(what_gathers_is_delivered_when_a_flush_is_asked_for),
         cmocka_unit_test(a_parcel_without_records_in_the_books_is_left),
         cmocka_unit_test(when_the_log_is_damaged_files_are_kept),
         cmocka_unit_test(without_its_log_what_is_staged_is_kept),
