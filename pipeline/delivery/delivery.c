@@ -291,6 +291,15 @@ void delivery_retry_now(struct delivery *d)
     delivery_loop_at(l, &d->transform_retry, l->mono);
 }
 
+void delivery_was_held(struct delivery *d, nsec since)
+{
+    for (size_t i = 0; i < PART_COUNT; i++)
+        if (d->parts[i])
+            target_was_held(&d->parts[i]->slot, since);
+    if (d->partial_since)
+        d->partial_since += d->host->loop->mono - (d->partial_since > since ? d->partial_since : since);
+}
+
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)
 {
     struct delivery *d = delivery_make(h, seal, NULL);

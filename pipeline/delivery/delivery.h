@@ -227,6 +227,8 @@ MUST_CHECK bool delivery_transform(struct delivery *d);
 
 /* What waits to be tried again is, at once, and as if it had failed for the first time. */
 void delivery_retry_now(struct delivery *d);
+/* Nothing of it could be tried since `since` (mono), because the stream was paused: that time is none of retry.duration. */
+void delivery_was_held(struct delivery *d, nsec since);
 
 struct seal_result delivery_result(const struct delivery *d);
 

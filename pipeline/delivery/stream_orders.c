@@ -83,12 +83,25 @@ static void close_objects(struct stream *st)
         staging_turn(&st->staging, &st->generations.newest->host, true);
 }
 
+/* While it is paused the clocks of retry.duration stand: what somebody holds back is no reason to give it up. */
+static void note_pause(struct stream *st)
+{
+    struct stream_orders *o = &st->orders;
+    bool held = stream_is_paused(st);
+
+    if (held && !o->held)
+        o->held_since = st->loop->mono;
+    for (struct delivery *d = st->open; d && o->held && !held; d = d->next_open)
+        delivery_was_held(d, o->held_since);
+    o->held = held;
+}
+
 void stream_orders_turn(struct stream *st)
 {
     struct stream_orders *o = &st->orders;
     unsigned flushes = atomic_load(&o->flushes), retries = atomic_load(&o->retries);
 
-    o->held = stream_is_paused(st);
+    note_pause(st);
     if (flushes != o->flushes_seen)
         o->cuts = true;
     o->flushes_seen = flushes;

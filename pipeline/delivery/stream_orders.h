@@ -1,7 +1,7 @@
 /* stream_orders.h -- what an operator asks of a stream that runs.
  *
  *     pause    it begins nothing more on the way out: no batch is cut, none is transformed, no attempt is made. What is under way ends. Records
- *              are taken as before, until the spool is full
+ *              are taken as before, until the spool is full. The clocks of retry.duration stand
  *     resume   it goes on
  *     flush    what has come in so far is cut now, however little it is; of a partitioned stream, its objects are closed. Of a paused one when it
  *              goes on
@@ -28,9 +28,10 @@ struct stream_orders {
     atomic_bool quiet;            /* paused, and nothing is under way */
     /* The delivery thread's: */
     unsigned flushes_seen, retries_seen;
-    bool held;   /* in this turn it is paused */
-    bool cuts;   /* what has come in is to be cut, */
-    bool closes; /* and then objects that gather are to be closed */
+    nsec held_since; /* mono; while it is */
+    bool held;       /* in this turn it is paused */
+    bool cuts;       /* what has come in is to be cut, */
+    bool closes;     /* and then objects that gather are to be closed */
 };
 
 /* False: it is paused already, or it is not. */

@@ -159,6 +159,12 @@ nsec target_failing_for(const struct target_slot *s)
     return s->ran_at ? s->ran : -1;
 }
 
+void target_was_held(struct target_slot *s, nsec since)
+{
+    if (s->ran_at)
+        s->ran_at += s->loop->mono - (s->ran_at > since ? s->ran_at : since);
+}
+
 /* A reason that somebody has to mend stops the clock and sets it back while nothing gets through, or the first failure
  * of another kind after a week of 401 would be the last. Once something did get through it is this body, and the clock
  * runs; unless a new body has failed in such a way since, which may be the beginning of a bad time for all: then it

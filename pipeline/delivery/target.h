@@ -124,6 +124,8 @@ void target_attempt_ended(struct target *t, struct target_slot *s, enum target_n
 
 /* As retry.duration counts; -1: the clock stands. */
 nsec target_failing_for(const struct target_slot *s);
+/* Nothing could be tried since `since` (mono): that time is none of the clock's. */
+void target_was_held(struct target_slot *s, nsec since);
 /* It has failed, and something else got through since it began to. */
 bool target_is_its_own_fault(const struct target *t, const struct target_slot *s);
 

@@ -496,6 +496,55 @@ static void a_retry_that_is_asked_for_does_not_wait(void **state)
     rig_free(&r);
 }
 
+/* As if it had failed, and been paused, two hours ago. */
+static void be_paused_for_two_hours(void *arg)
+{
+    const nsec hours = 2 * 3600 * NSEC_PER_SEC;
+    struct stream *st = arg;
+    struct target_slot *s = &st->open->parts[PART_RECORDS]->slot;
+
+    s->ran_at -= s->ran_at ? hours : 0;
+    st->open->partial_since -= st->open->partial_since ? hours : 0;
+    st->orders.held_since -= hours;
+}
+
+static void assert_pause_counts_for_nothing(const struct sink_ops *ops, struct step failure)
+{
+    struct rig *r = rig_new(ops, &fake_plain);
+    struct stream_status s;
+
+    r->destination.retry_after = 100 * NSEC_PER_MSEC;
+    r->destination.last_for_ever = true;
+    SCRIPT(&r->destination, failure);
+    rig_start(r);
+    rig_put(r, ABC, 3);
+    stream_flush_now(r->stream);
+    rig_wait_failing(r, "503", &s);
+    stream_status_release(&s);
+    assert_true(stream_pause(r->stream, clock_wall()));
+    while (!stream_is_quiet(r->stream))
+        usleep(1000);
+    delivery_loop_call(r->loop, be_paused_for_two_hours, r->stream);
+    pthread_mutex_lock(&r->destination.lock);
+    r->destination.last_for_ever = false;
+    r->destination.at = 0; /* once more, and then it works */
+    pthread_mutex_unlock(&r->destination.lock);
+    assert_true(stream_resume(r->stream, clock_wall()));
+    rig_drain(r);
+    assert_int_equal(r->backup.attempt_count, 0);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
+static void a_pause_is_no_time_of_retry_duration(void **state)
+{
+    (void)state;
+    assert_pause_counts_for_nothing(&fake_plain, (struct step){.outcome = SINK_RETRY, .code = "503"});
+    assert_pause_counts_for_nothing(&fake_shaped,
+                                    (struct step){.outcome = SINK_PARTIAL, .code = "503", .outcomes = "rrr"});
+}
+
 static void what_is_not_settled_at_a_stop_is_delivered_under_the_same_name(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
@@ -805,6 +854,7 @@ int main(void)
         cmocka_unit_test(a_backup_that_fails_is_tried_until_it_works),
         cmocka_unit_test(with_mode_all_every_source_record_goes_to_the_backup_once),
         cmocka_unit_test(a_retry_that_is_asked_for_does_not_wait),
+        cmocka_unit_test(a_pause_is_no_time_of_retry_duration),
         cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),
         cmocka_unit_test(after_a_power_cut_every_object_has_the_name_it_had),
         cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),

@@ -296,6 +296,24 @@ static void a_new_body_that_is_blocked_too_makes_the_clock_stand(void **state)
     rig_close(&r);
 }
 
+static void the_clock_stands_while_nothing_may_be_tried(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_open(&r);
+    assert_int_equal(ends(&r, 0, 100, false), 0);
+    assert_int_equal(ends(&r, 0, 150, false), 50);
+    assert_int_equal(ends(&r, 1, 300, false), 0); /* it was under way when nothing more could begin, from 200 on */
+    r.loop->mono = 1000;
+    for (size_t i = 0; i < 3; i++)
+        target_was_held(&r.s[i], 200);
+    assert_int_equal(ends(&r, 0, 1010, false), 50 + 50 + 10);
+    assert_int_equal(ends(&r, 1, 1010, false), 10);
+    assert_int_equal(target_failing_for(&r.s[2]), -1); /* it has not failed */
+    rig_close(&r);
+}
+
 static void what_fails_alone_takes_no_places_from_others(void **state)
 {
     struct rig r;
@@ -327,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_stops_the_clock_while_nothing_gets_through),
         cmocka_unit_test(once_another_gets_through_it_is_this_body_and_its_clock_runs),
         cmocka_unit_test(a_new_body_that_is_blocked_too_makes_the_clock_stand),
+        cmocka_unit_test(the_clock_stands_while_nothing_may_be_tried),
         cmocka_unit_test(what_fails_alone_takes_no_places_from_others),
     };
 
