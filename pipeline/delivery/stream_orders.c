@@ -13,11 +13,18 @@ static void wake(struct stream *st)
     delivery_loop_post(st->loop, &st->committed);
 }
 
+/* It ends, and what it has in memory with it: no pause that comes now, or came in the same moment, may hold that. */
+static bool must_deliver(const struct stream *st)
+{
+    return st->conf->memory && !st->conf->at_source && atomic_load(&st->flush) > 0;
+}
+
 bool stream_pause(struct stream *st, nsec wall_now)
 {
     nsec none = 0;
 
-    if (!atomic_compare_exchange_strong(&st->orders.paused_since, &none, wall_now > 0 ? wall_now : 1))
+    if (must_deliver(st) ||
+        !atomic_compare_exchange_strong(&st->orders.paused_since, &none, wall_now > 0 ? wall_now : 1))
         return false;
     log_warn("the stream is paused: it takes records, and delivers nothing until it is resumed",
              KS("stream", st->conf->name), KS("hint", "sluice resume STREAM; a start of sluice ends it, too"));
@@ -57,7 +64,7 @@ void stream_retry_now(struct stream *st)
 
 bool stream_is_paused(const struct stream *st)
 {
-    return atomic_load(&st->orders.paused_since) != 0;
+    return atomic_load(&st->orders.paused_since) != 0 && !must_deliver(st);
 }
 
 bool stream_is_quiet(const struct stream *st)

@@ -7,8 +7,8 @@
  *              goes on
  *     retry    what waits for its next attempt need not wait any more, and counts its failures anew. Of a paused one likewise
  *
- * They are gone with the process. A paused stream in memory goes on when it is flushed for good (stream_flush()), because what it has would be
- * lost.
+ * They are gone with the process. A paused stream in memory goes on when it is flushed for good (stream_flush()), and is not paused any more,
+ * because what it has would be lost.
  *
  * Threads    stream_pause() to stream_is_quiet(): any; nothing is waited for. The rest: the delivery thread.
  */
@@ -34,7 +34,7 @@ struct stream_orders {
     bool closes;     /* and then objects that gather are to be closed */
 };
 
-/* False: it is paused already, or it is not. */
+/* False: it is paused already, or it is not; or it must not be any more. */
 bool stream_pause(struct stream *st, nsec wall_now);
 bool stream_resume(struct stream *st, nsec wall_now);
 void stream_flush_now(struct stream *st);

@@ -47,15 +47,21 @@ static const char *when(const struct stream_status *s)
     return s->paused_since ? " when it is resumed" : " now";
 }
 
-static void pause_it(struct stream *st, const struct stream_status *s, nsec wall_now, char *said, size_t size)
+static enum engine_obeyed pause_it(struct stream *st, const struct stream_status *s, nsec wall_now, char *said,
+                                   size_t size)
 {
-    if (stream_pause(st, wall_now))
+    if (stream_pause(st, wall_now)) {
         snprintf(said, size,
                  "stream %s is paused: what is under way ends, then nothing is delivered until it is resumed, or "
                  "sluice starts again",
                  s->name);
-    else
+    } else if (stream_is_paused(st)) {
         snprintf(said, size, "stream %s was paused before", s->name);
+    } else {
+        snprintf(said, size, "stream %s ends: what it has in memory is delivered; nothing was done", s->name);
+        return ORDER_REFUSED;
+    }
+    return ORDER_DONE;
 }
 
 static void resume_it(struct stream *st, const struct stream_status *s, nsec wall_now, char *said, size_t size)
@@ -112,7 +118,7 @@ enum engine_obeyed engine_give_order(struct engine *en, const char *name, enum e
     }
     stream_status(es->stream, wall_now, &s);
     if (order == ORDER_PAUSE)
-        pause_it(es->stream, &s, wall_now, said, size);
+        obeyed = pause_it(es->stream, &s, wall_now, said, size);
     else if (order == ORDER_RESUME)
         resume_it(es->stream, &s, wall_now, said, size);
     else if (order == ORDER_FLUSH)

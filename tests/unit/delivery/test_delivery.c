@@ -545,6 +545,26 @@ static void a_pause_is_no_time_of_retry_duration(void **state)
                                     (struct step){.outcome = SINK_PARTIAL, .code = "503", .outcomes = "rrr"});
 }
 
+/* Also where the pause is asked for in the moment in which the flush begins. */
+static void no_pause_holds_what_would_be_lost_with_the_process(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+
+    (void)state;
+    r->conf.memory = true;
+    rig_start(r);
+    assert_true(stream_pause(r->stream, clock_wall()));
+    rig_put(r, ABC, 3);
+    stream_flush(r->stream);
+    assert_false(stream_pause(r->stream, clock_wall()));
+    atomic_store(&r->stream->orders.paused_since, clock_wall());
+    assert_false(stream_is_quiet(r->stream));
+    rig_drain(r);
+    rig_check_books(r, 3, 0, 0);
+    rig_stop(r);
+    rig_free(&r);
+}
+
 static void what_is_not_settled_at_a_stop_is_delivered_under_the_same_name(void **state)
 {
     struct rig *r = rig_new(&fake_plain, &fake_plain);
@@ -855,6 +875,7 @@ int main(void)
         cmocka_unit_test(with_mode_all_every_source_record_goes_to_the_backup_once),
         cmocka_unit_test(a_retry_that_is_asked_for_does_not_wait),
         cmocka_unit_test(a_pause_is_no_time_of_retry_duration),
+        cmocka_unit_test(no_pause_holds_what_would_be_lost_with_the_process),
         cmocka_unit_test(what_is_not_settled_at_a_stop_is_delivered_under_the_same_name),
         cmocka_unit_test(after_a_power_cut_every_object_has_the_name_it_had),
         cmocka_unit_test(bytes_are_counted_with_the_records_and_for_as_long),
