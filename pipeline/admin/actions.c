@@ -62,9 +62,7 @@ unsigned admin_answer_say(struct admin_answer *a, unsigned status, const char *f
     return a->status;
 }
 
-/* --- the queue ------------------------------------------------------------------------------------------------------ */
-
-static void run(struct admin_call *c)
+void admin_call_run(struct admin_call *c)
 {
     c->answer.status = 200;
     c->action->run(c->action->ctx, &c->order, &c->answer);
@@ -73,6 +71,8 @@ static void run(struct admin_call *c)
     log_info("an action was asked for", KS("action", c->order.path), KS("client", c->order.from),
              KU("status", c->answer.status));
 }
+
+/* --- the queue ------------------------------------------------------------------------------------------------------ */
 
 static void turn_away(struct admin_call *c)
 {
@@ -108,7 +108,7 @@ static void *queue_main(void *arg)
         if (stopping)
             turn_away(c);
         else
-            run(c);
+            admin_call_run(c);
         c->done(c);
     }
     return NULL;

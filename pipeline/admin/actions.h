@@ -10,9 +10,10 @@
  *     };
  *
  * One action runs at a time, in the order in which they were asked for; pages are answered meanwhile. An action may take long,
- * and must end when the program stops. Whoever asked may be gone before it ends: it runs to its end all the same.
+ * and must end when the program stops. Whoever asked may be gone before it ends: it runs to its end all the same. Those that wait for nothing are
+ * done `at_once`, beside it: a reload may wait for a dead destination, and what an operator does about that must not wait for the reload.
  *
- * Threads    run(): the queue's own. ask, stop: any; stop once.
+ * Threads    run(): the queue's own; at_once: the server's. ask, stop: any; stop once.
  */
 #ifndef PIPELINE_ADMIN_ACTIONS_H
 #define PIPELINE_ADMIN_ACTIONS_H
@@ -52,7 +53,8 @@ struct admin_action {
     const char *path; /* may have one {...}, which stands for one step of the path */
     void (*run)(void *ctx, const struct admin_order *o, struct admin_answer *a);
     void *ctx;
-    bool quiet; /* it is asked for again and again, and says in the log what is worth it */
+    bool quiet;   /* it is asked for again and again, and says in the log what is worth it */
+    bool at_once; /* it waits for nothing, and is not queued */
 };
 
 struct admin_actions {
@@ -74,6 +76,9 @@ struct admin_call {
     struct admin_answer answer;
     void (*done)(struct admin_call *c); /* it has been answered; the call may be gone behind it */
 };
+
+/* Answers it; done() is not called. */
+void admin_call_run(struct admin_call *c);
 
 struct admin_queue;
 

@@ -1,4 +1,4 @@
-/* The server has one thread (http/server/server.h), which nothing may keep: an action has another one. The server bounds connections and their time, so that clients who only hold a
+/* The server has one thread (http/server/server.h), which nothing may keep: an action that may take long has another one. The server bounds connections and their time, so that clients who only hold a
  * connection cannot keep an operator out. Each page is rendered as a whole from one snapshot, then sent. */
 #include "pipeline/admin/admin.h"
 
@@ -433,8 +433,11 @@ int admin_start(struct admin **out, const struct admin_conf *conf, struct engine
     a->magic = ADMIN_MAGIC;
     a->engine = engine;
     a->office.actions = conf->actions;
-    a->own[0] = (struct admin_action){
-        .path = "/api/streams/{stream}/records", .run = records_as_json, .ctx = &a->desk, .quiet = true};
+    a->own[0] = (struct admin_action){.path = "/api/streams/{stream}/records",
+                                      .run = records_as_json,
+                                      .ctx = &a->desk,
+                                      .quiet = true,
+                                      .at_once = true};
     a->own[1] = (struct admin_action){
         .path = "/streams/{stream}/records", .run = records_as_page, .ctx = &a->desk, .quiet = true};
     a->office.own = (struct admin_actions){a->own, ARRAY_LEN(a->own)};

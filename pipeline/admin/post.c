@@ -152,11 +152,13 @@ bool post_more(struct post *p, struct slice piece)
     }
     if (p->too_large) {
         (void)admin_answer_say(&p->call.answer, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than 4 KiB");
-    } else if (may(p)) {
+    } else if (!may(p)) {
+        refuse(p);
+    } else if (p->call.action->at_once) {
+        admin_call_run(&p->call);
+    } else {
         ask(p);
         return false;
-    } else {
-        refuse(p);
     }
     p->step = POST_ANSWERED;
     return true;

@@ -1,8 +1,8 @@
 /* post.h -- a request by POST, from its head to its answer. Who may ask is decided here, for all actions.
  *
  *     post_begin()    404, 405, 403 and 413 are answered at once; else the body is taken
- *     post_more()     at its end the token is looked at (401), and the action waits for its turn; the connection is suspended meanwhile.
- *                     True: the answer is there
+ *     post_more()     at its end the token is looked at (401), and the action waits for its turn, but for one that is done at once; the
+ *                     connection is suspended meanwhile. True: the answer is there
  *     post_over()     in any case
  *
  * The token comes in `Authorization: Bearer TOKEN`, or in the field `token` of a form (application/x-www-form-urlencoded).

@@ -1,9 +1,9 @@
 /* records.h -- some of the records that pass by (base/tap.h), for who shows the token: as JSON for programs, as a page for people.
  *
- * It is what the actions of actions.h are: asked for by POST, on the queue's thread. The page waits a moment for records, since nobody has looked
- * before; the JSON does not, and is asked for again and again.
+ * It is what the actions of actions.h are: asked for by POST. The page waits a moment for records, since nobody has looked before; the JSON does
+ * not, and is asked for again and again.
  *
- * Threads    the queue's.
+ * Threads    the page: the queue's. The JSON: the server's.
  */
 #ifndef PIPELINE_ADMIN_RECORDS_H
 #define PIPELINE_ADMIN_RECORDS_H

@@ -411,10 +411,10 @@ static int run_engine(struct run *r)
     const struct admin_action actions[] = {
         {.path = CLI_RELOAD_PATH, .run = reload_asked, .ctx = r},
         {.path = CLI_RELOAD_DIFF_PATH, .run = reload_asked, .ctx = r},
-        {.path = "/api/streams/{stream}/pause", .run = order_asked, .ctx = r},
-        {.path = "/api/streams/{stream}/resume", .run = order_asked, .ctx = r},
-        {.path = "/api/streams/{stream}/flush", .run = order_asked, .ctx = r},
-        {.path = "/api/streams/{stream}/retry", .run = order_asked, .ctx = r},
+        {.path = "/api/streams/{stream}/pause", .run = order_asked, .ctx = r, .at_once = true},
+        {.path = "/api/streams/{stream}/resume", .run = order_asked, .ctx = r, .at_once = true},
+        {.path = "/api/streams/{stream}/flush", .run = order_asked, .ctx = r, .at_once = true},
+        {.path = "/api/streams/{stream}/retry", .run = order_asked, .ctx = r, .at_once = true},
     };
     const struct admin_conf admin = {
         .listen = s->http_listen,

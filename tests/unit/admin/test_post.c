@@ -47,11 +47,18 @@ static void take_long(void *ctx, const struct admin_order *o, struct admin_answe
     admin_answer_say(a, 200, "at last");
 }
 
+static void do_at_once(void *ctx, const struct admin_order *o, struct admin_answer *a)
+{
+    (void)ctx, (void)o;
+    admin_answer_say(a, 200, "now");
+}
+
 static const struct admin_action ACTIONS[] = {
     {.path = "/do", .run = do_it},
     {.path = "/api/streams/{stream}/do", .run = do_it},
     {.path = "/fail", .run = fail_it},
     {.path = "/long", .run = take_long},
+    {.path = "/api/streams/{stream}/now", .run = do_at_once, .at_once = true},
 };
 
 static struct admin *admin;
@@ -191,7 +198,8 @@ static void a_body_is_bounded(void **state)
     assert_int_equal(post("/do", FORM, body), 303); /* as large as it may be */
 }
 
-/* While one runs, pages are answered, and as many others wait as may; the next one is turned away at once. */
+/* While one runs, pages are answered, and as many others wait as may; the next one is turned away at once. Those that wait for nothing do not wait
+ * for these either. */
 static void a_long_one_holds_up_nobody(void **state)
 {
     struct pollfd others[ADMIN_ACTIONS_WAITING + 1];
@@ -204,6 +212,10 @@ static void a_long_one_holds_up_nobody(void **state)
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         others[i] = (struct pollfd){.fd = send_post("/do", BEARER, ""), .events = POLLIN};
     assert_true(poll(others, ARRAY_LEN(others), -1) > 0);
+    assert_int_equal(post("/api/streams/app/now", "", ""), 401);
+    assert_int_equal(post("/api/streams/app/now", BEARER, ""), 200);
+    assert_non_null(strstr(answer, "\r\n\r\n{\"message\":\"now\"}\n"));
+    assert_int_equal(post("/api/streams/app/now", FORM, "token=" TOKEN), 303);
     sem_post(&go_on);
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         int status = status_of(others[i].fd);
