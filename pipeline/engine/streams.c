@@ -438,7 +438,8 @@ static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec m
         log_warn("the stream is drained, but not all of it could be delivered in time: the rest stays in the spool",
                  KS("stream", es->conf->name), KU("records", b.left), KU("bytes", b.spooled_bytes),
                  KS("data_dir", en->settings->data_dir),
-                 KS("hint", "/readyz and the warnings before say why the destination does not take it"));
+                 KS("hint",
+                    "/readyz and the warnings before say why the destination does not take it, or that it is paused"));
     return b.left;
 }
 
