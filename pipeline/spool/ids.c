@@ -267,6 +267,15 @@ bool ids_has(const struct ids *m, struct slice source, const struct id_key *key)
     return i < m->count && id_list_has(&m->sources[i]->list, key);
 }
 
+void ids_each(const struct ids *m, struct slice source, void (*each)(void *ctx, const struct id_key *key), void *ctx)
+{
+    size_t i = find_source(m, source);
+    const struct id_list *l = i < m->count ? &m->sources[i]->list : NULL;
+
+    for (uint32_t at = l && l->count ? l->oldest : NONE; at != NONE; at = l->at[at].newer)
+        each(ctx, &l->at[at].key);
+}
+
 uint64_t ids_count(const struct ids *m)
 {
     uint64_t sum = 0;

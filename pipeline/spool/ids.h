@@ -4,7 +4,7 @@
  * An id comes into the memory with the frame that holds its record (frame_add_message()), so it is remembered if and only if the
  * record is safe, whatever the order of a crash. The memory is a part of the state (state.h): built frame by frame, held whole
  * by a checkpoint. What is kept of an id is the first 16 bytes of a SHA-256 of source and id: two ids are never taken for
- * one, also not where somebody chooses them.
+ * one, also not where somebody chooses them. (A source may have keys of its own making beside them; these begin with a hash, too.)
  *
  * Bounds     of a source what its frames say: so many ids, and so many seconds (by the arrival of its frames), at most
  *            IDS_PER_SOURCE_MAX; the oldest go first. IDS_SOURCES_MAX sources: of more, the one that was quiet for longest goes.
@@ -52,6 +52,8 @@ void ids_release(struct ids *m);
 void ids_apply(struct ids *m, struct slice extra, nsec arrival);
 
 bool ids_has(const struct ids *m, struct slice source, const struct id_key *key);
+/* From the oldest on. */
+void ids_each(const struct ids *m, struct slice source, void (*each)(void *ctx, const struct id_key *key), void *ctx);
 uint64_t ids_count(const struct ids *m);
 
 /* In a checkpoint. */

@@ -314,13 +314,21 @@ enum spool_id spool_key_seen(struct spool *s, struct slice source, const struct 
     return seen;
 }
 
-void spool_forget_ids(struct spool *s, struct slice source, const struct slice *ids, size_t count, struct spool_wait *w)
+void spool_ids_each(struct spool *s, struct slice source, void (*each)(void *ctx, const struct id_key *key), void *ctx)
+{
+    pthread_mutex_lock(&s->lock);
+    ids_each(&s->state.ids, source, each, ctx);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void spool_forget_ids(struct spool *s, struct slice source, const struct id_key *keys, size_t count,
+                      struct spool_wait *w)
 {
     struct frame *f = frame_new_control(FRAME_POSITION);
     struct wire_out o = {.b = &f->extra};
 
     assert(count <= FRAME_IDS_MAX);
-    frame_ids_put_forget(&o, source, ids, count);
+    frame_ids_put_forget(&o, source, keys, count);
     assert(!o.failed);
     spool_log_control(s, f, w);
 }

@@ -157,10 +157,12 @@ enum spool_id {
 };
 enum spool_id spool_id_seen(struct spool *s, struct slice source, struct slice id);
 enum spool_id spool_key_seen(struct spool *s, struct slice source, const struct id_key *key);
+/* Those of a source that are safe, in the order in which they came. Under the spool's lock: `each` is short, and does not call the spool. */
+void spool_ids_each(struct spool *s, struct slice source, void (*each)(void *ctx, const struct id_key *key), void *ctx);
 /* The source will not hand them out again, or means another message with them (an MQTT packet identifier that is free
- * again). Without ids: all of the source's. At most FRAME_IDS_MAX. `w` may be NULL: with the next commit that somebody waits for, or
+ * again). Without keys: all of the source's. At most FRAME_IDS_MAX. `w` may be NULL: with the next commit that somebody waits for, or
  * within a second. Never SPOOL_FULL. */
-void spool_forget_ids(struct spool *s, struct slice source, const struct slice *ids, size_t count,
+void spool_forget_ids(struct spool *s, struct slice source, const struct id_key *keys, size_t count,
                       struct spool_wait *w);
 
 struct spool_id_books {

@@ -5,6 +5,7 @@
     m.plan(b"\\x20\\x02\\x00\\x05", Close(), None)       # for the next connections, one each: these bytes in place of CONNACK, ...
     m.break_off()                                     # the connection there is
     m.lose_sessions()
+    m.number_anew()                                   # as Artemis when it is restarted: the messages are there, their identifiers are not
 
 What it saw: `connects` (dicts), `acked` (payloads, in the order of PUBACK and PUBREC), `disconnects` (reasons), `refused` (what breaks the
 protocol).
@@ -61,7 +62,7 @@ def matches(filter_, topic):
 class Message:
     def __init__(self, topic, payload, qos, retain, properties):
         self.topic, self.payload, self.qos, self.retain, self.properties = topic, payload, qos, retain, properties
-        self.id, self.recorded = 0, False
+        self.id, self.recorded, self.again = 0, False, False
 
 
 class Session:
@@ -139,6 +140,17 @@ class MqttPeer:
         with self.lock:
             self.break_off()
             self.sessions.clear()
+
+    def number_anew(self):
+        """What was on its way comes first, in the other order, so that identifiers are given to other messages."""
+        with self.lock:
+            self.break_off()
+            for session in self.sessions.values():
+                rest = [m for m, released in session.flight.values() if not released]
+                for m in rest:
+                    m.again = True
+                session.queue[:0] = reversed(rest)
+                session.flight, session.last_id = {}, 0
 
     def has_subscription(self):
         with self.lock:
@@ -267,7 +279,7 @@ class MqttPeer:
                         self.session.last_id %= self.ids
                         m.id = self.session.free_id()
                         self.session.flight[m.id] = (m, False)
-                    self._send(m)
+                    self._send(m, dup=m.again)
             except OSError:
                 pass
 

@@ -52,6 +52,8 @@ struct input {
 /* keeper.c */
 extern const struct mqtt_keeper mqtt_keeper_ops;
 void mqtt_keeper_init(struct input *in); /* its part of `in` */
+/* The session knows the texts that are in the spool. */
+void mqtt_keeper_resume(struct input *in);
 /* Notes whose session it is, and what is subscribed to there; safe some time. */
 void mqtt_keeper_mark(struct input *in, bool sure);
 /* What was stored for the session has its answer, or not yet. */

@@ -87,6 +87,7 @@ static void resume(struct input *in)
     noted = buf_slice(&m.cursor);
     (void)slice_take_line(&noted, &first);
     mqtt_session_init(&in->session, &mqtt_keeper_ops, in, mqtt_conf_receive_maximum(in->conf), slice_is(first, "sure"));
+    mqtt_keeper_resume(in);
     mqtt_topics_init(&in->topics, in->conf, noted);
     buf_release(&m.cursor);
 }
@@ -105,7 +106,7 @@ static void prepare(struct input *in)
                                        .health = in->env.health,
                                        .origin = slice_str(in->origin),
                                        .id_source = slice_str(in->id_source),
-                                       .ids = {.count = UINT16_MAX},
+                                       .ids = {.count = 2 * UINT16_MAX}, /* identifiers, and texts */
                                        .news = on_news,
                                        .ctx = in};
 

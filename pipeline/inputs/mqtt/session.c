@@ -1,5 +1,6 @@
 #include "pipeline/inputs/mqtt/session.h"
 
+#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
@@ -8,6 +9,8 @@
 #include <string.h>
 
 #define QUOTA_EXCEEDED 0x97 /* what PUBACK and PUBREC can say of a message that is too large */
+
+enum { FORGET_MOST = FRAME_IDS_MAX / 2 }; /* in one write: with their sums */
 
 void mqtt_session_init(struct mqtt_session *s, const struct mqtt_keeper *keeper, void *ctx, size_t most, bool sure)
 {
@@ -33,15 +36,16 @@ void mqtt_session_lost(struct mqtt_session *s)
     s->first = s->count = 0;
     s->release_count = s->forgetting = s->completed = 0;
     s->probed = s->answered = s->failed = false;
+    s->offered.known = false;
 }
 
 /* --- whose identifiers are known? ---------------------------------------------------------------------------------- */
 
-static void store(struct mqtt_session *s, enum mqtt_store what, const uint16_t *ids, size_t n)
+static void store(struct mqtt_session *s, enum mqtt_store what, const struct mqtt_text *texts, size_t n)
 {
     assert(s->storing == MQTT_STORE_NOTHING);
     s->storing = what;
-    s->keeper->store(s->ctx, what, ids, n);
+    s->keeper->store(s->ctx, what, texts, n);
 }
 
 /* Behind CONNECT it is not known any more: its answer may get lost. */
@@ -74,7 +78,6 @@ static void clear(struct mqtt_session *s)
 {
     s->state = MQTT_CLEARING;
     s->fresh = true;
-    s->text_count = 0;
     store(s, MQTT_STORE_CLEAR, NULL, 0);
 }
 
@@ -112,21 +115,7 @@ static void owe(struct mqtt_session *s, const struct mqtt_packet *p, uint8_t rea
         .number = s->numbers, .kind = p->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, .id = p->id, .reason = reason};
 }
 
-static void sum_of(const struct mqtt_packet *p, unsigned char sum[SHA256_BYTES])
-{
-    struct sha256 *x = sha256_new();
-    char length[32];
-
-    snprintf(length, sizeof(length), "%zu ", p->topic.n);
-    sha256_begin(x);
-    sha256_add(x, slice_str(length));
-    sha256_add(x, p->topic);
-    sha256_add(x, p->payload);
-    sha256_end(x, sum);
-    sha256_free(&x);
-}
-
-static struct mqtt_text *text_of(const struct mqtt_session *s, uint16_t id)
+static struct mqtt_text *find_text(const struct mqtt_session *s, uint16_t id)
 {
     for (size_t i = 0; i < s->text_count; i++)
         if (s->texts[i].id == id)
@@ -134,9 +123,17 @@ static struct mqtt_text *text_of(const struct mqtt_session *s, uint16_t id)
     return NULL;
 }
 
-static void note_text(struct mqtt_session *s, const struct mqtt_packet *p)
+/* What the log has of an identifier: what is to be forgotten with it. */
+static struct mqtt_text text_of(const struct mqtt_session *s, uint16_t id)
 {
-    struct mqtt_text *t = text_of(s, p->id);
+    const struct mqtt_text *t = find_text(s, id);
+
+    return t ? *t : (struct mqtt_text){.id = id};
+}
+
+void mqtt_session_knows(struct mqtt_session *s, const struct mqtt_text *text)
+{
+    struct mqtt_text *t = find_text(s, text->id);
 
     if (!t && s->text_count == s->text_room) {
         s->text_room = s->text_room ? 2 * s->text_room : 16;
@@ -144,53 +141,76 @@ static void note_text(struct mqtt_session *s, const struct mqtt_packet *p)
     }
     if (!t)
         t = &s->texts[s->text_count++];
-    t->id = p->id;
-    sum_of(p, t->sum);
+    *t = *text;
 }
 
 static void forget_text(struct mqtt_session *s, uint16_t id)
 {
-    struct mqtt_text *t = text_of(s, id);
+    struct mqtt_text *t = find_text(s, id);
 
     if (t)
         *t = s->texts[--s->text_count];
 }
 
-/* False also when it is not known. */
-static bool is_another_text(const struct mqtt_session *s, const struct mqtt_packet *p)
+/* The identifier is in the sum so that sums of messages that are all the same are spread, too (spool/ids.h). */
+static void sum_of(const struct mqtt_packet *p, struct mqtt_text *out)
 {
-    const struct mqtt_text *t = text_of(s, p->id);
     unsigned char sum[SHA256_BYTES];
+    struct sha256 *x = sha256_new();
+    char head[48];
 
-    if (!t)
-        return false;
-    sum_of(p, sum);
-    return memcmp(t->sum, sum, sizeof(sum)) != 0;
+    snprintf(head, sizeof(head), "%u %zu ", (unsigned)p->id, p->topic.n);
+    sha256_begin(x);
+    sha256_add(x, slice_str(head));
+    sha256_add(x, p->topic);
+    sha256_add(x, p->payload);
+    sha256_end(x, sum);
+    sha256_free(&x);
+    *out = (struct mqtt_text){.id = p->id, .known = true};
+    memcpy(out->sum, sum, sizeof(out->sum));
+}
+
+/* NULL: it is not of QoS 2, or not all there. */
+static const struct mqtt_text *offer_text(struct mqtt_session *s, const struct mqtt_packet *p, bool large)
+{
+    if (p->qos != 2 || large)
+        return NULL;
+    if (!s->offered.known || s->offered.id != p->id)
+        sum_of(p, &s->offered);
+    return &s->offered;
 }
 
 /* The server has given up the message that we know by this identifier, or knows it by another one. */
-static bool is_used_anew(const struct mqtt_session *s, const struct mqtt_packet *p, bool large)
+static bool is_used_anew(const struct mqtt_session *s, const struct mqtt_packet *p, const struct mqtt_text *text)
 {
-    if (p->qos != 2 || in_hand(s, p->id) || !s->keeper->knows(s->ctx, p->id))
-        return false;
-    return (s->answered && !p->dup) || (!large && is_another_text(s, p));
+    const struct mqtt_text *before = find_text(s, p->id);
+
+    return (s->answered && !p->dup) || (text && before && memcmp(before->sum, text->sum, sizeof(text->sum)) != 0);
 }
 
 static enum mqtt_took take_publish(struct mqtt_session *s, const struct mqtt_packet *p, bool large)
 {
+    const struct mqtt_text *text;
+    bool in_hand_already, known;
+
     if (p->qos > 0 && s->count == s->most)
         return MQTT_LATER;
-    if (is_used_anew(s, p, large)) {
+    text = offer_text(s, p, large);
+    in_hand_already = p->qos == 2 && in_hand(s, p->id);
+    known = p->qos == 2 && !in_hand_already && s->keeper->knows(s->ctx, p->id);
+    if (known && is_used_anew(s, p, text)) {
+        const struct mqtt_text before = text_of(s, p->id);
+
         if (s->storing == MQTT_STORE_NOTHING)
-            store(s, MQTT_STORE_FORGET, &p->id, 1);
+            store(s, MQTT_STORE_FORGET, &before, 1);
         return MQTT_LATER;
     }
-    switch (large ? WINDOW_TOO_LARGE : s->keeper->take(s->ctx, p, s->numbers + 1)) {
+    switch (large ? WINDOW_TOO_LARGE : s->keeper->take(s->ctx, p, text, s->numbers + 1)) {
     case WINDOW_TAKEN:
         s->numbers++;
         owe(s, p, 0);
-        if (p->qos == 2)
-            note_text(s, p);
+        if (text && ((!in_hand_already && !known) || !find_text(s, p->id)))
+            mqtt_session_knows(s, text);
         break;
     case WINDOW_TOO_LARGE: /* it would come again and again, and never fit */
         owe(s, p, QUOTA_EXCEEDED);
@@ -199,6 +219,7 @@ static enum mqtt_took take_publish(struct mqtt_session *s, const struct mqtt_pac
     case WINDOW_BROKEN:
         return MQTT_LATER;
     }
+    s->offered.known = false;
     return MQTT_TOOK;
 }
 
@@ -248,6 +269,14 @@ void mqtt_session_safe(struct mqtt_session *s, uint64_t upto)
     s->safe = upto;
 }
 
+/* Those of PUBREL. One that is in hand has been given to another message since. */
+static void have_forgotten(struct mqtt_session *s)
+{
+    for (; s->completed < s->forgetting; s->completed++)
+        if (!in_hand(s, s->releases[s->completed]))
+            forget_text(s, s->releases[s->completed]);
+}
+
 void mqtt_session_stored(struct mqtt_session *s, bool safe)
 {
     enum mqtt_store what = s->storing;
@@ -255,6 +284,8 @@ void mqtt_session_stored(struct mqtt_session *s, bool safe)
     s->storing = MQTT_STORE_NOTHING;
     if (what == MQTT_STORE_UNSURE && safe)
         s->sure = false;
+    if (what == MQTT_STORE_CLEAR && safe)
+        s->text_count = 0;
     if (s->state == MQTT_NONE)
         return; /* of a connection that is gone: its successor hears what the server says then */
     s->failed |= !safe;
@@ -263,7 +294,7 @@ void mqtt_session_stored(struct mqtt_session *s, bool safe)
     if (what == MQTT_STORE_CLEAR)
         go_on(s);
     else if (what == MQTT_STORE_FORGET)
-        s->completed = s->forgetting;
+        have_forgotten(s);
 }
 
 /* --- turns --------------------------------------------------------------------------------------------------------- */
@@ -285,8 +316,6 @@ static bool complete(struct mqtt_session *s)
 
     while (n < s->completed && s->keeper->send(s->ctx, MQTT_PUBCOMP, s->releases[n], 0) == 0)
         n++;
-    for (size_t i = 0; i < n; i++)
-        forget_text(s, s->releases[i]);
     if (n > 0)
         memmove(s->releases, s->releases + n, (s->release_count - n) * sizeof(*s->releases));
     s->release_count -= n;
@@ -297,17 +326,17 @@ static bool complete(struct mqtt_session *s)
 
 static void forget(struct mqtt_session *s)
 {
-    uint16_t known[FRAME_IDS_MAX];
+    struct mqtt_text known[FORGET_MOST];
     size_t n = 0;
 
-    s->forgetting = s->release_count < FRAME_IDS_MAX ? s->release_count : FRAME_IDS_MAX;
+    s->forgetting = s->release_count < FORGET_MOST ? s->release_count : FORGET_MOST;
     for (size_t i = 0; i < s->forgetting; i++)
         if (s->keeper->knows(s->ctx, s->releases[i]))
-            known[n++] = s->releases[i];
+            known[n++] = text_of(s, s->releases[i]);
     if (n > 0)
         store(s, MQTT_STORE_FORGET, known, n);
     else
-        s->completed = s->forgetting;
+        have_forgotten(s);
 }
 
 void mqtt_session_turn(struct mqtt_session *s)

@@ -12,8 +12,8 @@
  *                   because its time is over, says nothing, and uses the identifier anew. What it sends again is marked so (DUP), or comes
  *                   before the answer to the first PING of the connection: what is neither is a new message, and the identifier is forgotten
  *                   before that is taken. So is what is not the text that came with this identifier, whatever its marks: a server that was
- *                   restarted, and keeps messages but not their identifiers (Artemis), gives these out anew and says DUP. Texts are known
- *                   since this program was started.
+ *                   restarted, and keeps messages but not their identifiers (Artemis), gives these out anew and says DUP. A sum of the text is
+ *                   remembered in the same write as the identifier; where an older version wrote there is none, and the marks decide.
  * A new session     begins with other meanings of all identifiers. They are forgotten before anything is subscribed to.
  *
  * Which session it is must be known after a crash, too. CONNACK says whether there was one; but one that was made by an attempt whose
@@ -25,14 +25,13 @@
  * It sends and stores through a keeper, has no clock and no connection.
  *
  * Threads    one. Ownership: mqtt_session_release(); the keeper outlives it.
- * Bounds     `most` messages without an answer, as many identifiers that are being forgotten as there are; who does not fit is taken later. 34 bytes
+ * Bounds     `most` messages without an answer, as many identifiers that are being forgotten as there are; who does not fit is taken later. 14 bytes
  *            for each identifier of QoS 2 that the server has not released.
  */
 #ifndef PIPELINE_INPUTS_MQTT_SESSION_H
 #define PIPELINE_INPUTS_MQTT_SESSION_H
 
 #include "pipeline/base/compiler.h"
-#include "pipeline/base/digest.h"
 #include "pipeline/base/err.h"
 #include "pipeline/inputs/mqtt/packet.h"
 #include "pipeline/inputs/window.h"
@@ -40,6 +39,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define MQTT_SUM_BYTES 10
 
 /* What is to be safe before the session goes on; one at a time, answered by mqtt_session_stored(). In order with records and marks. */
 enum mqtt_store {
@@ -49,11 +50,20 @@ enum mqtt_store {
     MQTT_STORE_FORGET, /* these are */
 };
 
+/* Which message of QoS 2 an identifier means. */
+struct mqtt_text {
+    uint16_t id;
+    bool known;                        /* the sum */
+    unsigned char sum[MQTT_SUM_BYTES]; /* of identifier, topic and payload: the first bytes of a SHA-256 */
+};
+
 struct mqtt_keeper {
-    /* A record; `number` is reported by mqtt_session_safe(). Of QoS 2 with its identifier: known, it is not taken twice. */
-    enum window_answer (*take)(void *ctx, const struct mqtt_packet *p, uint64_t number);
+    /* A record; `number` is reported by mqtt_session_safe(). Of QoS 2 with its identifier, and the sum beside it: known, it is not taken twice.
+     * `text`: NULL of the others. */
+    enum window_answer (*take)(void *ctx, const struct mqtt_packet *p, const struct mqtt_text *text, uint64_t number);
     bool (*knows)(void *ctx, uint16_t id);
-    void (*store)(void *ctx, enum mqtt_store what, const uint16_t *ids, size_t n);
+    /* Of what is to be forgotten FRAME_IDS_MAX / 2 at most: an identifier and its sum are two keys. */
+    void (*store)(void *ctx, enum mqtt_store what, const struct mqtt_text *texts, size_t n);
     void (*mark_sure)(void *ctx); /* safe some time; behind all that was stored before */
     /* CONNECT, PINGREQ, PUBACK, PUBREC, PUBCOMP. -1: not now. */
     int (*send)(void *ctx, enum mqtt_kind kind, uint16_t id, uint8_t reason);
@@ -75,12 +85,6 @@ struct mqtt_ack {
     uint8_t reason;
 };
 
-/* What came with an identifier of QoS 2 that is not forgotten yet. */
-struct mqtt_text {
-    uint16_t id;
-    unsigned char sum[SHA256_BYTES]; /* of topic and payload */
-};
-
 struct mqtt_session {
     const struct mqtt_keeper *keeper;
     void *ctx;
@@ -96,16 +100,19 @@ struct mqtt_session {
     size_t most, first, count;
     uint16_t *releases; /* identifiers of PUBREL in order; the first `forgetting` are being forgotten */
     size_t release_count, release_room, forgetting, completed;
-    struct mqtt_text *texts; /* as many as there are identifiers, at most */
+    struct mqtt_text *texts; /* of identifiers that are not forgotten; as many as there are identifiers, at most */
     size_t text_count, text_room;
-    bool trusted_before; /* CONNECT */
-    bool probed;         /* PINGREQ is sent */
-    bool answered;       /* a PINGRESP came over this connection */
+    struct mqtt_text offered; /* of a message that is to be offered again, so that its sum is made once */
+    bool trusted_before;      /* CONNECT */
+    bool probed;              /* PINGREQ is sent */
+    bool answered;            /* a PINGRESP came over this connection */
 };
 
 /* `sure`: as the mark in the log says; no mark: false. */
 void mqtt_session_init(struct mqtt_session *s, const struct mqtt_keeper *keeper, void *ctx, size_t most, bool sure);
 void mqtt_session_release(struct mqtt_session *s);
+/* As the log has it; from the oldest on, before the first connection. */
+void mqtt_session_knows(struct mqtt_session *s, const struct mqtt_text *text);
 
 /* There is a connection. Not while something is being stored. */
 void mqtt_session_open(struct mqtt_session *s);

@@ -278,11 +278,6 @@ bool frame_wrote_message(struct frame *f, size_t n, struct slice facts)
     return true;
 }
 
-static void put_id(struct wire_out *o, struct id_key key)
-{
-    wire_put_raw(o, key.bytes, sizeof(key.bytes));
-}
-
 static void put_ids_head(struct wire_out *o, struct slice source, struct id_bounds bounds)
 {
     wire_put_bytes(o, source);
@@ -302,21 +297,23 @@ static void add_key(struct frame *f, struct id_key key)
 {
     struct wire_out o = {.b = &f->ids};
 
-    put_id(&o, key);
+    wire_put_raw(&o, key.bytes, sizeof(key.bytes));
 }
 
 bool frame_add_message(struct frame *f, const struct frame_message *m)
 {
-    size_t without = f->header.count - f->facts_count;
+    size_t without = f->header.count - f->facts_count, keys = m->beside ? 2 : 1;
 
-    assert(m->facts.n <= RECORD_FACTS_MAX && (m->id.n == 0 || f->ids.n > 0));
+    assert(m->facts.n <= RECORD_FACTS_MAX && (m->id.n == 0 || f->ids.n > 0) && (m->id.n > 0 || !m->beside));
     if ((m->facts.n && !reserve(f, &f->facts, without + VARINT_MAX + m->facts.n)) ||
-        (m->id.n && !reserve(f, &f->ids, sizeof(struct id_key))) || !frame_add(f, m->data))
+        (m->id.n && !reserve(f, &f->ids, keys * sizeof(struct id_key))) || !frame_add(f, m->data))
         return false;
     if (m->facts.n)
         add_facts(f, m->facts, without);
     if (m->id.n)
         add_key(f, m->key ? *m->key : key_of(f, m->id));
+    if (m->beside)
+        add_key(f, *m->beside);
     return true;
 }
 
@@ -548,13 +545,13 @@ struct id_key frame_id_key(struct slice source, struct slice id)
     return key;
 }
 
-void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct slice *ids, size_t count)
+void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct id_key *keys, size_t count)
 {
     wire_put_u8(o, FRAME_TAG_FORGET_IDS);
     wire_put_u32(o, (uint32_t)(IDS_HEAD_BYTES + source.n + count * sizeof(struct id_key)));
     put_ids_head(o, source, (struct id_bounds){0, 0});
     for (size_t i = 0; i < count; i++)
-        put_id(o, frame_id_key(source, ids[i]));
+        wire_put_raw(o, keys[i].bytes, sizeof(keys[i].bytes));
 }
 
 /* What is remembered of them stands in `extra` when the frame is finished: one that was offered and not taken is, too. */

@@ -66,6 +66,8 @@ struct frame_message {
      * (spool_id_seen()); after frame_set_id_source() only. Of several records that are one message the last one has it. */
     struct slice id;
     const struct id_key *key; /* of the id, with the frame's source of ids; NULL: is made */
+    /* A key that says more of the message than its id: remembered with it, right behind it (spool_ids_each()). NULL: there is none. */
+    const struct id_key *beside;
 };
 MUST_CHECK bool frame_add_message(struct frame *f, const struct frame_message *m);
 

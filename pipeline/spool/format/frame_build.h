@@ -94,7 +94,7 @@ bool frame_extra_next_position(struct slice *rest, struct slice *source, struct 
 bool frame_position_parse(struct slice position, struct slice *source, struct slice *cursor);
 
 /* The tag, and behind it what is to be forgotten. */
-void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct slice *ids, size_t count);
+void frame_ids_put_forget(struct wire_out *o, struct slice source, const struct id_key *keys, size_t count);
 /* False: there are none behind the tag, or they are none of ours. */
 bool frame_ids_find(struct slice extra, enum frame_tag tag, struct frame_ids *out);
 struct id_key frame_ids_at(const struct frame_ids *ids, size_t i);

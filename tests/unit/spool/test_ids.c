@@ -199,7 +199,7 @@ static void a_crash_takes_records_and_ids_together(void **state)
     for (int i = 0; i < 4; i++) {
         put(x, i, i + 1);
         if (i == 2)
-            spool_forget_ids(x->spool, QUEUE, (struct slice[]){SLICE("9")}, 1, NULL);
+            spool_forget_ids(x->spool, QUEUE, (struct id_key[]){frame_id_key(QUEUE, SLICE("9"))}, 1, NULL);
         commit(x);
     }
     snprintf(path, sizeof(path), "%s/%s", x->dir, segment_name(1, name));
@@ -274,12 +274,16 @@ static void the_oldest_go_when_they_are_too_old(void **state)
 
 static void what_is_to_be_forgotten_is(void **state)
 {
+    static const char *const named[] = {"1", "3", "77"};
     struct fixture *x = *state;
     struct answer a = {.wait.done = note_answer};
+    struct id_key gone[3];
 
     put(x, 0, 5);
     commit(x);
-    spool_forget_ids(x->spool, QUEUE, (struct slice[]){SLICE("1"), SLICE("3"), SLICE("77")}, 3, &a.wait);
+    for (int i = 0; i < 3; i++)
+        gone[i] = frame_id_key(QUEUE, slice_str(named[i]));
+    spool_forget_ids(x->spool, QUEUE, gone, 3, &a.wait);
     assert_seen(x, 0, 5, SPOOL_ID_SAFE); /* not before it is safe */
     commit(x);
     assert_true(a.calls == 1 && a.safe);
@@ -374,6 +378,57 @@ static void an_id_of_all_that_is_in_a_frame(void **state)
     assert_seen(x, 1, 2, SPOOL_ID_NEW);
 }
 
+struct shown_keys {
+    struct id_key keys[8];
+    size_t n;
+};
+
+static void show_key(void *ctx, const struct id_key *key)
+{
+    struct shown_keys *k = ctx;
+
+    assert_true(k->n < 8);
+    k->keys[k->n++] = *key;
+}
+
+static void what_is_remembered_beside_an_id_stands_behind_it(void **state)
+{
+    static const struct id_key more[2] = {{.bytes = "what is more..1"}, {.bytes = "what is more..2"}};
+    struct fixture *x = *state;
+    struct id_key ids[2] = {frame_id_key(QUEUE, SLICE("0")), frame_id_key(QUEUE, SLICE("1"))};
+    struct shown_keys k = {.n = 0};
+
+    for (int i = 0; i < 2; i++) {
+        const char *id = i ? "1" : "0";
+        struct frame *f = frame_new(4096, x->now, NULL);
+
+        frame_set_id_source(f, QUEUE, (struct id_bounds){0, 0});
+        assert_true(frame_add_message(
+            f, &(struct frame_message){.data = SLICE("record"), .id = slice_str(id), .beside = &more[i]}));
+        assert_int_equal(spool_append(x->spool, &f, NULL), SPOOL_TAKEN);
+    }
+    spool_ids_each(x->spool, QUEUE, show_key, &k);
+    assert_int_equal(k.n, 0); /* not before it is safe */
+    commit(x);
+    for (int round = 0; round < 2; round++) {
+        k.n = 0;
+        spool_ids_each(x->spool, QUEUE, show_key, &k);
+        spool_ids_each(x->spool, SLICE("nobody"), show_key, &k);
+        assert_int_equal(k.n, 4);
+        for (int i = 0; i < 2; i++) {
+            assert_memory_equal(&k.keys[2 * i], &ids[i], sizeof(ids[i]));
+            assert_memory_equal(&k.keys[2 * i + 1], &more[i], sizeof(more[i]));
+        }
+        reopen_spool(x);
+    }
+    spool_forget_ids(x->spool, QUEUE, (struct id_key[]){ids[0], more[0]}, 2, NULL);
+    commit(x);
+    k.n = 0;
+    spool_ids_each(x->spool, QUEUE, show_key, &k);
+    assert_int_equal(k.n, 2);
+    assert_memory_equal(&k.keys[1], &more[1], sizeof(more[1]));
+}
+
 /* Against a plain array: adding, dropping the oldest, looking. */
 static void a_list_is_a_list(void **state)
 {
@@ -413,12 +468,19 @@ int main(void)
 {
 #define WITH_SPOOL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH_SPOOL(an_id_is_pending_then_safe_and_stays_so),  WITH_SPOOL(checkpoints_hold_the_ids),
-        WITH_SPOOL(checkpoints_hold_the_ids_beside_all_else), WITH_SPOOL(what_the_disk_refuses_is_not_remembered),
-        WITH_SPOOL(a_crash_takes_records_and_ids_together),   WITH_SPOOL(the_oldest_go_when_there_are_too_many),
-        WITH_SPOOL(the_oldest_go_when_they_are_too_old),      WITH_SPOOL(what_is_to_be_forgotten_is),
-        WITH_SPOOL(of_too_many_sources_the_quietest_goes),    WITH_SPOOL(an_id_of_all_that_is_in_a_frame),
-        cmocka_unit_test(a_frame_takes_only_so_many),         cmocka_unit_test(a_list_is_a_list),
+        WITH_SPOOL(an_id_is_pending_then_safe_and_stays_so),
+        WITH_SPOOL(checkpoints_hold_the_ids),
+        WITH_SPOOL(checkpoints_hold_the_ids_beside_all_else),
+        WITH_SPOOL(what_the_disk_refuses_is_not_remembered),
+        WITH_SPOOL(a_crash_takes_records_and_ids_together),
+        WITH_SPOOL(the_oldest_go_when_there_are_too_many),
+        WITH_SPOOL(the_oldest_go_when_they_are_too_old),
+        WITH_SPOOL(what_is_to_be_forgotten_is),
+        WITH_SPOOL(of_too_many_sources_the_quietest_goes),
+        WITH_SPOOL(an_id_of_all_that_is_in_a_frame),
+        WITH_SPOOL(what_is_remembered_beside_an_id_stands_behind_it),
+        cmocka_unit_test(a_frame_takes_only_so_many),
+        cmocka_unit_test(a_list_is_a_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* QoS 2 over all orders of what may happen: messages, syncs, crashes, connections that break with whatever was on its way, a server that
  * loses the session. The server is one that keeps to the protocol; the log is a list of what is to be safe, in order. A run is a list of
- * choices; all lists up to a length are run, and many long ones. Behind each, everything works again, and then each message is there once. */
+ * choices; all lists up to a length are run, and many long ones. Behind each, everything works again, and then each message is there once.
+ * With one that is restarted and numbers its messages anew, as Artemis does, each is there. */
 #include "tests/support/cmocka.h"
 
 #include "pipeline/inputs/mqtt/session.h"
@@ -18,7 +19,7 @@ enum item_kind { RECORD, UNSURE, CLEAR, FORGET, SURE };
 struct item {
     enum item_kind kind;
     int message;
-    uint16_t ids[IDS + 2];
+    struct mqtt_text texts[IDS + 2];
     size_t n;
     uint64_t number; /* 0: of a session that is over */
 };
@@ -28,6 +29,7 @@ struct log {
     size_t count;
     /* Safe: */
     bool known[IDS + 1], sure, subscribed;
+    struct mqtt_text texts[IDS + 1]; /* beside those that are known */
     int stored[MESSAGES];
 };
 
@@ -55,6 +57,7 @@ struct server {
     struct flight flight[IDS + 1];
     int waiting[MESSAGES];
     size_t waiting_count;
+    bool again[MESSAGES]; /* it was on its way before the server was restarted */
 };
 
 struct world {
@@ -65,7 +68,7 @@ struct world {
     bool connected, asked_to_subscribe;
     int published;
     bool excused[MESSAGES]; /* it was nowhere but in a session that the server lost */
-    bool lost_once;
+    bool lost_once, numbered_anew;
     uint64_t safe;
     char trace[400];
 };
@@ -94,7 +97,10 @@ static void server_sends(struct world *w)
             continue;
         s->flight[id] = (struct flight){.message = s->waiting[0]};
         memmove(s->waiting, s->waiting + 1, --s->waiting_count * sizeof(int));
-        push(&w->down, (struct packet){.kind = MQTT_PUBLISH, .id = id, .message = s->flight[id].message});
+        push(&w->down, (struct packet){.kind = MQTT_PUBLISH,
+                                       .id = id,
+                                       .message = s->flight[id].message,
+                                       .flag = s->again[s->flight[id].message]});
     }
 }
 
@@ -156,19 +162,23 @@ static void append(struct world *w, struct item it)
 static bool id_pending(const struct world *w, uint16_t id, size_t *at)
 {
     for (size_t i = w->log.count; i-- > 0;)
-        if (w->log.items[i].kind == RECORD && w->log.items[i].ids[0] == id) {
+        if (w->log.items[i].kind == RECORD && w->log.items[i].texts[0].id == id) {
             *at = i;
             return true;
         }
     return false;
 }
 
-static enum window_answer keeper_take(void *ctx, const struct mqtt_packet *p, uint64_t number)
+static enum window_answer keeper_take(void *ctx, const struct mqtt_packet *p, const struct mqtt_text *text,
+                                      uint64_t number)
 {
     struct world *w = ctx;
-    struct item it = {.kind = RECORD, .message = p->payload.p[0] - '0', .ids = {p->id}, .n = 1, .number = number};
+    struct item it = {.kind = RECORD, .message = p->payload.p[0] - '0', .n = 1, .number = number};
     size_t at;
 
+    if (text)
+        it.texts[0] = *text;
+    assert_true(p->qos < 2 || (text && text->known && text->id == p->id));
     if (w->log.known[p->id]) { /* joins what is on its way, or is safe at once */
         for (at = w->log.count; at-- > 0;)
             if (w->log.items[at].kind == RECORD && w->log.items[at].number > 0) {
@@ -194,12 +204,12 @@ static bool keeper_knows(void *ctx, uint16_t id)
     return w->log.known[id] || id_pending(w, id, &at);
 }
 
-static void keeper_store(void *ctx, enum mqtt_store what, const uint16_t *ids, size_t n)
+static void keeper_store(void *ctx, enum mqtt_store what, const struct mqtt_text *texts, size_t n)
 {
     struct item it = {.kind = what == MQTT_STORE_UNSURE ? UNSURE : what == MQTT_STORE_CLEAR ? CLEAR : FORGET, .n = n};
 
     if (n > 0)
-        memcpy(it.ids, ids, n * sizeof(*ids));
+        memcpy(it.texts, texts, n * sizeof(*texts));
     append(ctx, it);
 }
 
@@ -249,6 +259,22 @@ static void crash(struct world *w)
     w->log.count = 0;
     mqtt_session_release(&w->session);
     mqtt_session_init(&w->session, &KEEPER, w, MOST, w->log.sure);
+    for (int id = 1; id <= IDS; id++)
+        if (w->log.known[id] && w->log.texts[id].known)
+            mqtt_session_knows(&w->session, &w->log.texts[id]);
+}
+
+/* No text is left behind by what is forgotten. */
+static void sync_forget(struct log *l, const struct item *it)
+{
+    for (size_t i = 0; i < it->n; i++) {
+        const struct mqtt_text *named = &it->texts[i];
+        struct mqtt_text *t = &l->texts[named->id];
+
+        assert_true(!t->known || (named->known && memcmp(t->sum, named->sum, sizeof(t->sum)) == 0));
+        t->known = false;
+        l->known[named->id] = false;
+    }
 }
 
 static void sync_one(struct world *w)
@@ -259,7 +285,10 @@ static void sync_one(struct world *w)
     memmove(l->items, l->items + 1, --l->count * sizeof(it));
     switch (it.kind) {
     case RECORD:
-        l->known[it.ids[0]] = true;
+        if (it.texts[0].known) {
+            l->known[it.texts[0].id] = true;
+            l->texts[it.texts[0].id] = it.texts[0];
+        }
         l->stored[it.message]++;
         if (it.number > 0)
             w->safe = it.number;
@@ -269,10 +298,10 @@ static void sync_one(struct world *w)
         break;
     case CLEAR:
         memset(l->known, 0, sizeof(l->known));
+        memset(l->texts, 0, sizeof(l->texts));
         break;
     case FORGET:
-        for (size_t i = 0; i < it.n; i++)
-            l->known[it.ids[i]] = false;
+        sync_forget(l, &it);
         break;
     case SURE:
         l->sure = true;
@@ -334,6 +363,28 @@ static void lose_session(struct world *w)
     server_forgets(&w->server);
 }
 
+/* It has its messages, and has forgotten which numbers they had; that one was taken it knows by PUBREC. */
+static void number_anew(struct world *w)
+{
+    struct server *s = &w->server;
+    int rest[MESSAGES];
+    size_t n = 0;
+
+    cut_off(w);
+    for (uint16_t id = IDS; id >= 1; id--) { /* so that one that is sent again gets another number */
+        if (s->flight[id].message >= 0 && !s->flight[id].released) {
+            rest[n++] = s->flight[id].message;
+            s->again[s->flight[id].message] = true;
+        }
+        s->flight[id] = (struct flight){.message = -1};
+    }
+    for (size_t i = 0; i < s->waiting_count; i++)
+        rest[n++] = s->waiting[i];
+    memcpy(s->waiting, rest, n * sizeof(*rest));
+    s->waiting_count = n;
+    w->numbered_anew = true;
+}
+
 static bool happens(struct world *w, int choice)
 {
     size_t n = strlen(w->trace);
@@ -378,15 +429,18 @@ static bool happens(struct world *w, int choice)
             return false;
         lose_session(w);
         break;
-    default: /* to keep the connection alive; not among all orders, which are many enough */
+    case 8: /* to keep the connection alive; not among all orders, which are many enough */
         if (w->session.state != MQTT_ON)
             return false;
         push(&w->up, (struct packet){.kind = MQTT_PINGREQ});
         break;
+    default:
+        number_anew(w);
+        break;
     }
     turn(w);
     if (n + 1 < sizeof(w->trace))
-        w->trace[n] = "DUSPCBOLK"[choice];
+        w->trace[n] = "DUSPCBOLKN"[choice];
     return true;
 }
 
@@ -414,10 +468,10 @@ static void check(struct world *w)
         settle(w);
     }
     for (int m = 0; m < MESSAGES; m++)
-        if (w->log.stored[m] > 1 || (w->log.stored[m] == 0 && !w->excused[m]))
+        if ((w->log.stored[m] > 1 && !w->numbered_anew) || (w->log.stored[m] == 0 && !w->excused[m]))
             fail_msg("%s: message %d is there %d times", w->trace, m, w->log.stored[m]);
     for (int id = 1; id <= IDS; id++)
-        assert_false(w->log.known[id]);
+        assert_true(!w->log.known[id] || w->numbered_anew);
     assert_true(mqtt_session_is_idle(&w->session));
 }
 
@@ -499,6 +553,32 @@ static void and_in_many_long_ones(void **state)
     }
 }
 
+static void a_server_that_numbers_anew_loses_nothing(void **state)
+{
+    unsigned seed = 54321;
+
+    (void)state;
+    for (int run = 0; run < 10000; run++) {
+        struct world w;
+
+        world_init(&w);
+        for (int i = 0; i < 60; i++) {
+            int choice;
+
+            seed = seed * 1103515245U + 12345U;
+            choice = (int)(seed >> 16) % 68;
+            (void)happens(&w, choice < 56   ? choice % 4
+                              : choice < 59 ? 4
+                              : choice < 60 ? 5
+                              : choice < 63 ? 6
+                              : choice < 65 ? 8
+                                            : 9);
+        }
+        check(&w);
+        mqtt_session_release(&w.session);
+    }
+}
+
 /* --- the rest ------------------------------------------------------------------------------------------------------ */
 
 static void acknowledgements_keep_the_order_of_the_messages(void **state)
@@ -571,40 +651,103 @@ static void an_identifier_that_is_used_anew_is_of_a_new_message(void **state)
     mqtt_session_release(&w.session);
 }
 
-/* A server that was restarted: it has its messages, and not the identifiers that they had. */
+static enum mqtt_took take(struct world *w, uint16_t id, const char *topic, const char *payload)
+{
+    struct mqtt_packet p = {.kind = MQTT_PUBLISH,
+                            .id = id,
+                            .qos = 2,
+                            .dup = true,
+                            .topic = slice_str(topic),
+                            .payload = slice_str(payload)};
+    struct err e;
+    enum mqtt_took took = mqtt_session_take(&w->session, &p, false, &e);
+
+    turn(w);
+    return took;
+}
+
+static void sync_all(struct world *w)
+{
+    while (w->log.count > 0)
+        sync_one(w);
+    turn(w);
+}
+
+static void connect_again(struct world *w)
+{
+    const struct mqtt_packet connack = {.kind = MQTT_CONNACK, .session_present = true};
+    struct err e;
+
+    w->connected = true;
+    mqtt_session_open(&w->session);
+    sync_all(w);
+    assert_int_equal(w->session.state, MQTT_CONNECTING);
+    assert_int_equal(mqtt_session_take(&w->session, &connack, false, &e), MQTT_TOOK);
+    sync_all(w);
+}
+
+/* A server that was restarted: it has its messages, and not the identifiers that they had. We have heard of it, or were killed in between. */
 static void a_text_that_comes_with_the_identifier_of_another_is_a_message_of_its_own(void **state)
 {
-    struct mqtt_packet p = {.kind = MQTT_PUBLISH, .id = 1, .qos = 2, .topic = SLICE("t"), .payload = SLICE("0")};
+    (void)state;
+    for (int killed = 0; killed < 2; killed++) {
+        struct world w;
+
+        world_init(&w);
+        assert_int_equal(take(&w, 1, "t", "0"), MQTT_TOOK);
+        assert_int_equal(take(&w, 2, "t", "0"), MQTT_TOOK); /* the same text, and another message */
+        sync_all(&w);
+        assert_int_equal(w.log.stored[0], 2);
+        if (killed)
+            crash(&w);
+        else
+            cut_off(&w);
+        connect_again(&w);
+
+        assert_int_equal(take(&w, 1, "t", "0"), MQTT_TOOK); /* the same again */
+        sync_all(&w);
+        assert_int_equal(w.log.stored[0], 2);
+        assert_int_equal(take(&w, 2, "t", "1"), MQTT_LATER); /* known as another */
+        sync_all(&w);
+        assert_false(w.log.known[2]);
+        assert_int_equal(take(&w, 2, "t", "1"), MQTT_TOOK);
+        sync_all(&w);
+        assert_int_equal(w.log.stored[1], 1);
+        assert_int_equal(take(&w, 1, "u", "0"), MQTT_LATER); /* the text is what is sent to a topic */
+        sync_all(&w);
+        assert_int_equal(take(&w, 1, "u", "0"), MQTT_TOOK);
+        sync_all(&w);
+        assert_int_equal(w.log.stored[0], 3);
+        assert_int_equal(w.session.text_count, 2);
+        mqtt_session_release(&w.session);
+    }
+}
+
+/* As versions before texts were kept have stored it. */
+static void an_identifier_without_a_text_is_known_by_its_marks(void **state)
+{
+    const struct mqtt_packet release = {.kind = MQTT_PUBREL, .id = 1};
     struct world w;
     struct err e;
 
     (void)state;
     world_init(&w);
-    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
-    sync_one(&w);
+    w.log.known[1] = true;
+    crash(&w);
+    assert_int_equal(w.session.text_count, 0);
+    connect_again(&w);
+    assert_int_equal(take(&w, 1, "t", "0"), MQTT_TOOK);
+    sync_all(&w);
+    assert_int_equal(w.log.stored[0], 0);
+    assert_int_equal(mqtt_session_take(&w.session, &release, false, &e), MQTT_TOOK);
     turn(&w);
-    assert_int_equal(w.log.stored[0], 1);
-    p.dup = true;
-    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK); /* the same again */
-    turn(&w);
-    assert_int_equal(w.log.count, 0);
-    p.payload = SLICE("1");
-    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_LATER); /* known as another */
-    sync_one(&w);
+    sync_all(&w);
     assert_false(w.log.known[1]);
-    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
-    sync_one(&w);
-    turn(&w);
-    assert_int_equal(w.log.stored[1], 1);
-    p.topic = SLICE("u"); /* the text is what is sent to a topic */
-    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_LATER);
-    sync_one(&w);
-    p.topic = SLICE("t");
-    p.payload = SLICE("2");
-    assert_int_equal(mqtt_session_take(&w.session, &p, false, &e), MQTT_TOOK);
-    sync_one(&w);
-    turn(&w);
-    assert_int_equal(w.session.text_count, 1);
+    assert_int_equal(w.session.text_count, 0);
+    assert_int_equal(take(&w, 1, "t", "0"), MQTT_TOOK);
+    sync_all(&w);
+    assert_int_equal(w.log.stored[0], 1);
+    assert_true(w.log.texts[1].known);
     mqtt_session_release(&w.session);
 }
 
@@ -669,9 +812,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_message_is_there_once_in_all_orders),
         cmocka_unit_test(and_in_many_long_ones),
+        cmocka_unit_test(a_server_that_numbers_anew_loses_nothing),
         cmocka_unit_test(acknowledgements_keep_the_order_of_the_messages),
         cmocka_unit_test(an_identifier_that_is_used_anew_is_of_a_new_message),
         cmocka_unit_test(a_text_that_comes_with_the_identifier_of_another_is_a_message_of_its_own),
+        cmocka_unit_test(an_identifier_without_a_text_is_known_by_its_marks),
         cmocka_unit_test(what_breaks_the_protocol_is_said),
         cmocka_unit_test(what_cannot_be_stored_gives_the_connection_up),
     };
