@@ -1,5 +1,6 @@
 #include "pipeline/inputs/objects/objects.h"
 
+#include "pipeline/base/backoff.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/facts.h"
 #include "pipeline/base/log.h"
@@ -187,7 +188,7 @@ static void begin_object(struct objects *o, struct object_reader *r)
     object_text_begin(&r->text, r->place->offset, r->place->packed);
     r->from = r->place->packed ? 0 : r->place->offset;
     r->ended = false;
-    r->tries = 0;
+    r->tries = r->away = 0;
     begin_facts(r);
     r->step = READER_ASK;
 }
@@ -274,14 +275,20 @@ static void changed(struct objects *o, struct object_reader *r, nsec now)
     give_up_object(o, r);
 }
 
-/* By what is this one's: the others go on. */
-static void refused(struct objects *o, struct object_reader *r, nsec now)
+static void tell_said(struct objects *o, const struct object_reader *r, struct log_limit *limit, const char *what,
+                      nsec now)
 {
     const struct object_said *said = &r->get.said;
     char cause[sizeof(said->code) + OBJECT_SAID_MAX + 2];
 
-    snprintf(cause, sizeof(cause), "%s%s%s", said->code, said->text[0] ? ": " : "", said->text);
-    tell(o, r, &o->refused, "an object is refused: its message stays in the queue", cause, said->hint, now);
+    snprintf(cause, sizeof(cause), "%s%s%s", said->code, said->code[0] && said->text[0] ? ": " : "", said->text);
+    tell(o, r, limit, what, cause, said->hint, now);
+}
+
+/* By what is this one's: the others go on. */
+static void refused(struct objects *o, struct object_reader *r, nsec now)
+{
+    tell_said(o, r, &o->refused, "an object is refused: its message stays in the queue", now);
     refuse_message(o, r);
 }
 
@@ -297,6 +304,23 @@ static void failed(struct objects *o, struct object_reader *r, const struct obje
     if (said->keys_expired && o->trouble.failures == 1 &&
         credentials_refused(o->store.credentials, r->get.began, clock_wall()))
         o->trouble.again = now + AWS_CALL_AGAIN;
+}
+
+/* A store that has lost a part of an object says 500 of that one for ever. So where others could be had since it failed last, nobody waits with
+ * it, and it is asked for more and more rarely. */
+static void away(struct objects *o, struct object_reader *r, nsec now)
+{
+    bool alone = r->away > 0 && o->answers > r->answers && !r->get.said.keys_expired;
+
+    r->away++;
+    r->answers = o->answers;
+    r->step = READER_ASK;
+    if (!alone) {
+        failed(o, r, &r->get.said, now);
+        return;
+    }
+    tell_said(o, r, &o->alone, "an object cannot be read, though others can, and is tried again", now);
+    r->again = now + backoff_wait(r->away, random_bits());
 }
 
 static void ask(struct objects *o, struct object_reader *r, nsec now)
@@ -344,8 +368,11 @@ static void take_answer(struct objects *o, struct object_reader *r, nsec now)
         r->step = READER_ASK;
         return;
     }
-    if (r->get.said.answer != OBJECT_AWAY)
+    if (r->get.said.answer != OBJECT_AWAY) {
         connection_works(&o->trouble, now);
+        o->answers++;
+        r->away = 0;
+    }
     switch (r->get.said.answer) {
     case OBJECT_PIECE:
     case OBJECT_END:
@@ -361,8 +388,7 @@ static void take_answer(struct objects *o, struct object_reader *r, nsec now)
         refused(o, r, now);
         break;
     case OBJECT_AWAY:
-        failed(o, r, &r->get.said, now);
-        r->step = READER_ASK;
+        away(o, r, now);
         break;
     }
 }

@@ -75,11 +75,13 @@ struct object_reader {
     struct object_place *place;
     struct object_text text;
     struct object_get get;
-    uint64_t from;  /* of the object as it is stored: what is asked for next */
-    bool ended;     /* nothing is behind `from` */
-    bool works_on;  /* what is before the next line is not all unpacked */
-    unsigned tries; /* for one that is gone */
-    nsec again;     /* mono; not before */
+    uint64_t from;    /* of the object as it is stored: what is asked for next */
+    bool ended;       /* nothing is behind `from` */
+    bool works_on;    /* what is before the next line is not all unpacked */
+    unsigned tries;   /* for one that is gone */
+    unsigned away;    /* how often in a row it could not be had */
+    uint64_t answers; /* that there were then */
+    nsec again;       /* mono; not before */
     struct buf facts;
     size_t facts_same; /* of them: what is the same of each line */
 };
@@ -90,7 +92,8 @@ struct objects {
     struct object_places places;
     struct object_reader *readers;
     struct connection trouble;
-    struct log_limit refused, gone, changed, odd;
+    uint64_t answers; /* of the store, but for those that say "later" */
+    struct log_limit refused, alone, gone, changed, odd;
 };
 
 MUST_CHECK int objects_open(struct objects *o, const struct objects_conf *conf, struct err *e);

@@ -28,7 +28,7 @@ static const struct ending {
 };
 
 static const struct ending *ending;
-static unsigned asked;
+static unsigned asked, asked_refused;
 static const struct http_response *refusal; /* of what is called so; NULL: none */
 
 int http_agent_use(struct http_agent *a, struct err *e)
@@ -46,6 +46,7 @@ void http_agent_send(struct http_agent *a, struct http_ask *ask)
 
     (void)a;
     if (refusal && strstr(ask->request->url, "/refused")) {
+        asked_refused++;
         ask->done(ask, refusal);
         return;
     }
@@ -229,11 +230,53 @@ static void an_object_that_is_refused_is_no_matter_of_the_others(void **state)
     }
 }
 
+/* A store that has lost a part of one object: the others are read meanwhile, and it is not asked for that one each time something else works. */
+static void an_object_that_cannot_be_had_while_others_can_is_asked_for_rarely(void **state)
+{
+    const struct http_response broken = {.status = 500, .body = SLICE("<Error><Code>InternalError</Code></Error>")};
+    unsigned read = 0, turns = 0;
+    enum objects_fate fate;
+    char name[16], waits;
+    void *message;
+    struct rig g;
+
+    (void)state;
+    rig_open(&g);
+    ending = &ENDINGS[1];
+    refusal = &broken;
+    asked = asked_refused = 0;
+    take(&g.o, "refused", &waits);
+    for (; read < 100; g.x->now += NSEC_PER_SEC) {
+        assert_true(turns++ < 1000);
+        if (g.o.readers[1].step == READER_IDLE) {
+            snprintf(name, sizeof(name), "other %u", read);
+            take(&g.o, name, &read);
+        }
+        objects_turn(&g.o, g.x->now);
+        objects_turn(&g.o, g.x->now);
+        commit(g.x);
+        (void)window_look(&g.w, g.x->now);
+        while (objects_ended(&g.o, &message, &fate)) {
+            assert_true(message == &read && fate == OBJECTS_READ);
+            read++;
+        }
+    }
+    assert_true(asked_refused > 2 && asked_refused < 30);
+    refusal = NULL;
+    for (g.x->now += 300 * NSEC_PER_SEC; !objects_ended(&g.o, &message, &fate); g.x->now += NSEC_PER_SEC) {
+        assert_true(turns++ < 1100);
+        objects_turn(&g.o, g.x->now);
+    }
+    assert_true(message == &waits && fate == OBJECTS_READ);
+    rig_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_waits_for_all_its_lines),
         cmocka_unit_test(an_object_that_is_refused_is_no_matter_of_the_others),
+        cmocka_unit_test(an_object_that_cannot_be_had_while_others_can_is_asked_for_rarely),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
