@@ -61,7 +61,7 @@ static const struct {
     {"PermanentRedirect", OBJECT_REFUSED, "set s3.region to the bucket's region"},
     {"IllegalLocationConstraintException", OBJECT_REFUSED, "set s3.region to the bucket's region"},
     {"InvalidAccessKeyId", OBJECT_AWAY, "the keys are wrong: look where they come from"},
-    {"SignatureDoesNotMatch", OBJECT_REFUSED, "the keys are wrong: look where they come from"},
+    {"SignatureDoesNotMatch", OBJECT_AWAY, "the keys are wrong: look where they come from"},
     {"InvalidToken", OBJECT_AWAY, "the keys are wrong: look where they come from"},
     {"RequestTimeTooSkewed", OBJECT_AWAY, "the clock of this machine is wrong: set it (chronyd, systemd-timesyncd)"},
     {"ExpiredToken", OBJECT_AWAY, "the keys have expired, and new ones are asked for"},

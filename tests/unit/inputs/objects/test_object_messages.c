@@ -190,6 +190,7 @@ static void an_object_that_is_refused_is_no_matter_of_the_others(void **state)
         {{.status = 404, .body = SLICE("<Error><Code>NoSuchBucket</Code></Error>")}, false},
         {{.status = 200, .body_truncated = true}, false},
         {{.status = 403, .body = SLICE("<Error><Code>InvalidAccessKeyId</Code></Error>")}, true},
+        {{.status = 403, .body = SLICE("<Error><Code>SignatureDoesNotMatch</Code></Error>")}, true},
         {{.status = 503, .body = SLICE("<Error><Code>SlowDown</Code></Error>")}, true},
         {{.failure = HTTP_RESET, .failure_text = "reset"}, true},
     };
