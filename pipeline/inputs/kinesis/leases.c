@@ -81,13 +81,25 @@ void leases_drop(struct leases *l)
     }
 }
 
+/* It has run out, as far as we know alone: it was not written in time, and nobody else has taken it. */
+static bool is_still_ours(const struct leases *l, const struct leased *x)
+{
+    return x->state == LEASE_FREE && x->exists && x->again && is_me(l, x->at.owner) && !x->at.giver[0];
+}
+
 void leases_part(struct leases *l)
 {
     l->parting = true;
     for (size_t i = 0; i < l->n; i++) {
-        l->v[i]->want = WANT_NOTHING;
-        if (l->v[i]->state == LEASE_MINE)
-            revoke(l, l->v[i], LEASE_GIVING, false);
+        struct leased *x = l->v[i];
+
+        x->want = WANT_NOTHING;
+        if (x->state == LEASE_MINE) {
+            revoke(l, x, LEASE_GIVING, false);
+        } else if (is_still_ours(l, x)) {
+            x->state = LEASE_GIVING;
+            x->drained = true; /* unless leases_progress() knows better */
+        }
     }
 }
 

@@ -739,6 +739,32 @@ static void test_one_that_is_stopped_keeps_its_lease_until_all_is_safe(void **st
     leases_release(&l);
 }
 
+/* Else the others would wait for the fail-over time once more. */
+static void test_one_that_is_stopped_gives_back_what_it_could_not_renew_in_time(void **state)
+{
+    const struct place safe = place_at(2);
+    nsec now = 1000 * NSEC_PER_SEC;
+    struct lease_act act;
+    struct leased *x;
+    struct leases l;
+
+    (void)state;
+    x = own_one(&l, now);
+    now += FAILOVER;
+    leases_tick(&l, now);
+    assert_int_equal(x->state, LEASE_FREE);
+    assert_int_equal(l.lost, 1);
+    leases_part(&l);
+    leases_progress(x, &safe, true);
+    assert_true(leases_next(&l, now, &act));
+    assert_int_equal(act.kind, LEASE_PUT);
+    assert_string_equal(act.lease.owner, "");
+    assert_int_equal(place_order(&act.lease.place, &safe), 0);
+    leases_done(&l, &act, LEASE_DONE, now, now);
+    assert_true(leases_parted(&l));
+    leases_release(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -748,6 +774,7 @@ int main(void)
         cmocka_unit_test_prestate(test_without_accidents_each_record_is_read_once, (void *)&ONE_OBJECT),
         cmocka_unit_test(test_a_page_that_comes_late_says_nothing_new),
         cmocka_unit_test(test_one_that_is_stopped_keeps_its_lease_until_all_is_safe),
+        cmocka_unit_test(test_one_that_is_stopped_gives_back_what_it_could_not_renew_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
