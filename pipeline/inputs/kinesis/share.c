@@ -57,7 +57,7 @@ static void on_granted(void *ctx, const struct leased *x, bool again)
 static void on_revoked(void *ctx, const struct leased *x, bool lost)
 {
     static const char HINT[] =
-        "another daemon has it now, or the table could not be reached in time; what was read is "
+        "another daemon has it now, or the table, or the object, could not be reached in time; what was read is "
         "delivered. If it goes on: is the "
         "machine too busy, or leases.failover too short, or has another daemon the same leases.worker?";
     struct input *in = ctx;
@@ -69,14 +69,15 @@ static void on_revoked(void *ctx, const struct leased *x, bool lost)
                  KS("owner", x->at.owner), KU("suppressed", in->share.lost.suppressed), KS("hint", HINT));
 }
 
-/* Who read the stream alone until now has its places, and they are the first leases. */
+/* Who read the stream alone until now has its places, and they are the first leases. So are those of who read when somebody deleted all leases: as far
+ * as it is safe. */
 static struct place begin_at(void *ctx, const char *shard)
 {
     struct input *in = ctx;
-    const struct shard *x = shards_find(&in->shards, shard);
+    struct shard *x = shards_find(&in->shards, shard);
 
     if (x && x->place.kind != PLACE_NONE)
-        return x->place;
+        return shard_safe_place(&in->shards, x);
     if (in->shards.begun) /* it is over, or a child that waits for its parents */
         return (struct place){.kind = PLACE_NONE};
     return in->start;
