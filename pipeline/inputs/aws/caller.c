@@ -188,8 +188,12 @@ const char *aws_caller_hint(const struct aws_caller_conf *conf, const struct aws
 
 static const char *hint_of(const struct aws_call *c)
 {
-    return c->too_large ? "less is asked for at once; if this goes on, raise limits.memory"
-                        : aws_caller_hint(&c->caller->conf, &c->error);
+    const struct aws_caller_conf *conf = &c->caller->conf;
+
+    if (!c->too_large)
+        return aws_caller_hint(conf, &c->error);
+    return conf->too_large_hint ? conf->too_large_hint
+                                : "less is asked for at once; if this goes on, raise limits.memory";
 }
 
 void aws_call_failed(const struct aws_call *c, struct connection *t, nsec now)

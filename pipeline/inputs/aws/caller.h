@@ -48,6 +48,7 @@ struct aws_caller_conf {
     size_t answer_max;           /* bytes */
     size_t answer_factor;        /* what is made of a byte of it takes so many, with itself */
     const char *(*hint)(const char *code); /* what to do about a refusal of this service; NULL: nothing is known */
+    const char *too_large_hint;            /* what to do about an answer that is; NULL: less is asked for */
 };
 
 struct aws_caller {

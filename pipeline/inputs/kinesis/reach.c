@@ -88,7 +88,9 @@ int kinesis_object_open(const struct kinesis_conf *c, struct kinesis_object *o, 
                                     .proxy = c->aws.proxy,
                                     .answer_max = KINESIS_LEASE_OBJECT_MAX,
                                     .answer_factor = KINESIS_ANSWER_FACTOR,
-                                    .hint = object_hint};
+                                    .hint = object_hint,
+                                    .too_large_hint = "an object of leases has 2 MiB at most: the stream needs a table "
+                                                      "of DynamoDB (leases.dynamodb)"};
     return 0;
 }
 
