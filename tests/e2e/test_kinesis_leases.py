@@ -150,6 +150,38 @@ def test_a_store_that_does_not_keep_to_conditions_is_refused_in_words(t):
     assert sorted(lines(t, "a")) == sorted(sent)
 
 
+def test_writes_that_are_refused_without_end_are_said(t):
+    k, leases = stream(t), one_object(t)
+    sent = put(k, 0, 20)
+    leases.on = lambda method, name: SayS3(412, "PreconditionFailed") if (method, name) == ("PUT", NAME) else None
+    a = daemon(t, k, leases, "a", failover="1s", interval="1s")
+    a.start()
+    a.wait_logged("object of leases failed.*each write is refused.*leases.failover")
+    assert a.books("app").incoming == 0
+    leases.on = None
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    a.stop()
+    assert sorted(lines(t, "a")) == sorted(sent)
+
+
+test_writes_that_are_refused_without_end_are_said.one_thread = True
+
+
+def test_a_stop_gives_back_the_leases_however_long_the_failover_is(t):
+    k, leases = stream(t), one_object(t)
+    sent = put(k, 0, 20)
+    a = daemon(t, k, leases, "a", failover="300s", interval="1s")
+    a.start()
+    wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
+    assert set(leases.owners().values()) == {"a"}
+    a.stop()
+    assert leases.owners() and not any(leases.owners().values())
+    assert sorted(lines(t, "a")) == sorted(sent)
+
+
+test_a_stop_gives_back_the_leases_however_long_the_failover_is.one_thread = True
+
+
 def kcl_item(shard, sequence, sub=0, owner="kcl-worker-1", **more):
     """A lease as the Kinesis Client Library writes it, versions 2 and 3."""
     return {"leaseKey": {"S": shard}, "leaseCounter": {"N": "71"}, "ownerSwitchesSinceCheckpoint": {"N": "1"},

@@ -75,8 +75,9 @@ struct object_share {
     enum object_step step;
     enum object_check check;
     struct rounds rounds;
-    struct buf text; /* to be written */
-    nsec next;       /* mono; no round before */
+    struct buf text;    /* to be written */
+    nsec next;          /* mono; no call before */
+    unsigned conflicts; /* in a row: another one was there first */
 };
 
 /* --- what both do (store.c) */

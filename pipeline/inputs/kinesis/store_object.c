@@ -37,6 +37,14 @@ static bool ask(struct input *in, enum object_step step, struct s3_ask *a, nsec 
     return true;
 }
 
+/* So often within a fail-over time; but who starts, or is stopped, has some rounds to make, and does not wait for long. */
+static nsec pause_of(const struct share *s, unsigned often)
+{
+    nsec pause = s->leases.conf.failover / often;
+
+    return pause < KINESIS_LEASE_PAUSE ? pause : KINESIS_LEASE_PAUSE;
+}
+
 static void give_up(struct share *s, nsec again, nsec now)
 {
     rounds_over(&s->object.rounds, &s->leases, LEASE_UNSURE, again, now);
@@ -52,6 +60,28 @@ static bool is_conflict(const struct aws_call *c)
 {
     return is_refused(c) || strcmp(c->error.code, "ConditionalRequestConflict") == 0 ||
            strcmp(c->error.code, "NoSuchKey") == 0;
+}
+
+/* Once more, and not all at the same time. True: that has no end, so it may not be others at all. */
+static bool meets_others(struct share *s, nsec now)
+{
+    static const struct connection_trouble ENDLESS = {
+        .doing = "PutObject",
+        .cause = "each write is refused, as if others had been first each time",
+        .hint =
+            "many daemons, or a store that is far away, need a longer leases.failover; else: does something between "
+            "here and the store change ETags, or does the store refuse those that it says itself?",
+    };
+    struct object_share *o = &s->object;
+
+    o->next = now + (nsec)(random_bits() % (uint32_t)(pause_of(s, 24) / NSEC_PER_USEC)) * NSEC_PER_USEC;
+    if (++o->conflicts < KINESIS_LEASE_CONFLICTS)
+        return false;
+    s->failed = ENDLESS.doing;
+    s->failed_at = now;
+    connection_failed(&s->trouble, &ENDLESS, now);
+    (void)store_again(s, now);
+    return true;
 }
 
 /* --- whether the store keeps to conditions --------------------------------------------------------------------------- */
@@ -98,8 +128,11 @@ static void checked(struct input *in, nsec now)
 
     if (is_refused(c)) {
         o->check = o->check == CHECK_TAG ? CHECK_OVER : CHECK_TAG;
+        if (o->check == CHECK_OVER)
+            o->conflicts = 0;
     } else if (is_conflict(c)) { /* another daemon looks, too, or somebody has deleted it */
         o->check = CHECK_MAKE;
+        (void)meets_others(s, now);
     } else if (c->error.trouble != AWS_FINE) {
         store_failed(s, c, NULL, now);
     } else if (o->check == CHECK_MAKE) {
@@ -174,10 +207,11 @@ static void wrote_object(struct input *in, nsec now)
 
     if (o->call.error.trouble == AWS_FINE) {
         rounds_over(&o->rounds, &s->leases, LEASE_DONE, now, now);
+        o->conflicts = 0;
     } else if (is_conflict(&o->call)) {
         give_up(s, now, now);
-        o->next =
-            now + (nsec)(random_bits() % (uint32_t)(s->leases.conf.failover / NSEC_PER_USEC / 24)) * NSEC_PER_USEC;
+        if (meets_others(s, now))
+            return;
     } else {
         failed(s, NULL, now);
         return;
@@ -217,7 +251,7 @@ static void start_calls(struct input *in, nsec now)
     if (o->check != CHECK_OVER) {
         check(in, now);
     } else if (rounds_collect(&o->rounds, &s->leases, now)) {
-        o->next = now + s->leases.conf.failover / 20; /* what is due in between goes together */
+        o->next = now + pause_of(s, 20); /* what is due in between goes together */
         read_object(in, now);
     }
 }
