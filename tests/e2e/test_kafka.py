@@ -50,7 +50,7 @@ def test_each_message_is_a_record_once(t):
                 "    meta['header.trace'] .. ' ' .. #meta.timestamp\nend\n")
     d = daemon(t, peer, interval="900s", transform={"lua": t.path("show.lua")}).start()
     wait_until("all to be in", lambda: d.books("app").incoming == len(sent), 60 * t.slow)
-    assert d.logged("less is read ahead than `prefetch` says.* bytes=2097152 prefetch=8388608")
+    d.wait_logged("less is read ahead than `prefetch` says.* bytes=2097152 prefetch=8388608")
     peer.ask("down", 1)
     d.wait_logged("the connection to the source failed", 60 * t.slow)
     peer.ask("up", 1)

@@ -551,8 +551,8 @@ static void what_others_wrote_is_not_taken(void **state)
         "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a%",
         "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a%0",
         "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a%0g",
-        "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a\n"
-        "seal from=15 next=25 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a",
+        ("sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a\n"
+         "seal from=15 next=25 last=19 time=7 bytes=3 crc=5 records=9 oldest=4 note=a"),
     };
     struct kafka_batches b = {.n = 0};
 
