@@ -38,6 +38,7 @@ struct http_server {
     struct http_socket socket; /* its fd is the listener's once there is one */
     struct MHD_Daemon *daemon;
     struct http_listener *listener;
+    atomic_bool ending;     /* the library is shutting down, or will at once */
     struct server_tls *tls; /* NULL: plain HTTP */
     char *tls_files[3];     /* as configured, for who comes later to the same address; NULL: not set */
     pthread_rwlock_t routes_lock;
@@ -272,6 +273,9 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     struct slice piece = slice_of(data, *size);
 
     assert(s->magic == SERVER_MAGIC);
+    /* While it shuts down the library takes an answer and drops it, and asks for another: its owner has given one. */
+    if (atomic_load(&s->ending))
+        return MHD_NO;
     if (!ex) {
         ex = enter(s, c, &asked);
         if (!ex)
@@ -473,6 +477,7 @@ void http_server_stop(struct http_server *s)
         return;
     if (s->listener)
         http_listener_stop(s->listener);
+    atomic_store(&s->ending, true);
     if (s->daemon)
         MHD_stop_daemon(s->daemon); /* closes all connections */
     s->daemon = NULL;
