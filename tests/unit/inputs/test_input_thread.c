@@ -303,8 +303,8 @@ static void read_by_a_thread(bool breaks_off)
         }
     }
     assert_int_equal(want - 1, MESSAGES);
-    window_release(&r.window);
     spool_close(&s);
+    window_release(&r.window);
     buf_release(&raw);
     snprintf(command, sizeof(command), "rm -rf %s", dir);
     assert_int_equal(system(command), 0);

@@ -56,8 +56,8 @@ static void begin(struct bench *b)
 
 static void end(struct bench *b)
 {
-    window_release(&b->w);
     fixture_free(b->x);
+    window_release(&b->w);
     assert_int_equal(b->budget.used, 0);
 }
 
@@ -248,8 +248,8 @@ static void a_large_message_that_is_known_is_not_refused(void **state)
     commit(b.x);
     assert_safe(&b, 1);
     conf = b.w.conf;
-    window_release(&b.w);
     close_spool(b.x);
+    window_release(&b.w);
     b.x->conf.limit = RECORD_MAX_BYTES;
     open_spool(b.x);
     conf.spool = b.x->spool;

@@ -50,8 +50,8 @@ static void end(struct rig *g)
 
 static void kill_and_start(struct rig *g)
 {
+    reopen_spool(g->x); /* who waits for it hears so, as long as the window is there */
     end(g);
-    reopen_spool(g->x);
     begin(g);
 }
 
@@ -64,8 +64,8 @@ static void rig_open(struct rig *g)
 
 static void rig_close(struct rig *g)
 {
-    end(g);
     fixture_free(g->x);
+    end(g);
 }
 
 static struct mqtt_text text_of(uint16_t id, char fill)

@@ -138,8 +138,8 @@ static void rig_open(struct rig *g)
 static void rig_close(struct rig *g)
 {
     objects_close(&g->o);
+    fixture_free(g->x); /* who waits for it hears so, as long as the window is there */
     window_release(&g->w);
-    fixture_free(g->x);
 }
 
 static void a_message_waits_for_all_its_lines(void **state)

@@ -236,8 +236,8 @@ static void nothing_is_lost_or_doubled(void **state)
         }
         refuse(&m);
         check_safe(&m);
-        window_release(&m.w);
         fixture_free(m.x);
+        window_release(&m.w);
     }
 }
 
@@ -266,8 +266,8 @@ static void places_are_bounded(void **state)
             commit(m.x);
             assert_true(window_look(&m.w, m.x->now).safe);
         }
-    window_release(&m.w);
     reopen_spool(m.x);
+    window_release(&m.w);
     open_window(&m);
     for (size_t i = 0; i < OBJECTS_PLACES + 5; i++) {
         struct object_place *place = object_places_find(&m.places, identity_of(i, identity));
@@ -276,8 +276,8 @@ static void places_are_bounded(void **state)
             assert_true(place && place->offset == 20);
         object_place_leave(&m.places, &place, false);
     }
-    window_release(&m.w);
     fixture_free(m.x);
+    window_release(&m.w);
 }
 
 /* What somebody else wrote there, or an older version, is no place. */
@@ -312,8 +312,8 @@ static void texts_that_are_no_places_are_none(void **state)
     assert_non_null(place);
     assert_true(place->packed && place->offset == 6 && place->order == 7 && !place->tag[0]);
     object_place_leave(&m.places, &place, false);
-    window_release(&m.w);
     fixture_free(m.x);
+    window_release(&m.w);
 }
 
 int main(void)
