@@ -97,7 +97,6 @@ unsigned push_sockets(const void *conf);
 /* --- for a protocol ------------------------------------------------------------------------------------------------ */
 
 const void *push_conf_of(const struct push_request *rq);
-const struct input_env *push_env_of(const struct push_request *rq);
 const char *push_header(const struct push_request *rq, const char *name);   /* NULL: not there */
 const char *push_argument(const struct push_request *rq, const char *name); /* of the query; NULL: not there */
 /* A number that the protocol notes of the request; 0 at first. */
@@ -129,7 +128,5 @@ void push_fact(struct push_request *rq, const char *name, struct slice value);
 /* A record, in read(). `facts`: of it alone, at most PUSH_FACTS_MAX, may be empty. -1: refused. */
 MUST_CHECK int push_add(struct push_request *rq, struct slice record, struct slice facts);
 uint32_t push_count(const struct push_request *rq); /* so far */
-/* In reply(): is record number `index`, from 0, safe? */
-bool push_is_safe(const struct push_request *rq, uint32_t index);
 
 #endif

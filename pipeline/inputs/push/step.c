@@ -13,11 +13,6 @@ const void *push_conf_of(const struct push_request *rq)
     return rq->in->conf;
 }
 
-const struct input_env *push_env_of(const struct push_request *rq)
-{
-    return &rq->in->env;
-}
-
 const char *push_header(const struct push_request *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->exchange->connection, MHD_HEADER_KIND, name);

@@ -378,16 +378,6 @@ void push_store_judge(struct push_request *rq)
         judge_refused(rq, why);
 }
 
-bool push_is_safe(const struct push_request *rq, uint32_t index)
-{
-    const struct push_frame *f;
-
-    STAILQ_FOREACH(f, &rq->frames, link)
-        if (index - f->first < f->count)
-            return f->outcome == PUSH_OUTCOME_SAFE || f->outcome == PUSH_OUTCOME_KNOWN;
-    return false;
-}
-
 void push_store_release(struct push_request *rq)
 {
     struct push_frame *f;
