@@ -15,6 +15,7 @@ enum {
     BESIDE_FRAME = 1024, /* its header, origin and id */
     BESIDE_RECORD = 4,   /* a newline, and its length */
     BESIDE_FACTS = 3,    /* their length */
+    FRAME_ID_ROOM = PUSH_KEY_MAX + 48,
 };
 
 /* --- records into frames -------------------------------------------------------------------------------------------- */
@@ -54,19 +55,25 @@ static void count_frame(struct push_request *rq, struct push_frame *f)
     f->held = held;
 }
 
+/* What a frame is remembered by: which records of the request it has, and the request's key. */
+static struct slice frame_id(const struct push_request *rq, const struct push_frame *f, char room[FRAME_ID_ROOM])
+{
+    int n = snprintf(room, FRAME_ID_ROOM, "%lu+%lu %s", (unsigned long)f->first, (unsigned long)f->count, rq->key);
+
+    return slice_of(room, (size_t)n);
+}
+
 static int close_frame(struct push_request *rq)
 {
     struct push_frame *f = rq->open;
-    char id[PUSH_KEY_MAX + 48];
-    int n;
+    char id[FRAME_ID_ROOM];
 
     rq->open = NULL;
     if (f)
         count_frame(rq, f);
     if (!f || !rq->key[0])
         return 0;
-    n = snprintf(id, sizeof(id), "%lu+%lu %s", (unsigned long)f->first, (unsigned long)f->count, rq->key);
-    return frame_add_id(f->frame, slice_of(id, (size_t)n)) ? 0 : push_no_memory(rq);
+    return frame_add_id(f->frame, frame_id(rq, f, id)) ? 0 : push_no_memory(rq);
 }
 
 int push_store_close(struct push_request *rq)
@@ -260,18 +267,15 @@ static void append_all(struct push_request *rq)
 /* Marks what is safe already. False: some of it is on its way. *weight: of what is not safe; 0: all is. */
 static bool look_for_key(struct push_request *rq, uint64_t *weight)
 {
-    char id[PUSH_KEY_MAX + 48];
+    char id[FRAME_ID_ROOM];
     struct push_frame *f;
 
     *weight = 0;
     STAILQ_FOREACH(f, &rq->frames, link) {
         enum spool_id seen = SPOOL_ID_NEW;
 
-        if (rq->key[0]) {
-            int n = snprintf(id, sizeof(id), "%lu+%lu %s", (unsigned long)f->first, (unsigned long)f->count, rq->key);
-
-            seen = spool_id_seen(rq->in->env.spool, slice_str(rq->in->protocol->id_source), slice_of(id, (size_t)n));
-        }
+        if (rq->key[0])
+            seen = spool_id_seen(rq->in->env.spool, slice_str(rq->in->protocol->id_source), frame_id(rq, f, id));
         if (seen == SPOOL_ID_PENDING)
             return false;
         if (seen == SPOOL_ID_SAFE)
