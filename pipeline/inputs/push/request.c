@@ -6,6 +6,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/http/server/answer.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -102,26 +103,10 @@ static struct push_request *new_request(struct http_exchange *x)
 
 /* --- the answer ------------------------------------------------------------------------------------------------------ */
 
-static enum MHD_Result queue(struct push_request *rq, struct MHD_Response *re, const char *type)
-{
-    enum MHD_Result rc = MHD_NO;
-
-    if (MHD_add_response_header(re, "Content-Type", type) == MHD_YES &&
-        (rq->status != MHD_HTTP_SERVICE_UNAVAILABLE ||
-         MHD_add_response_header(re, "Retry-After", PUSH_RETRY_AFTER) == MHD_YES) &&
-        (rq->status != MHD_HTTP_UNAUTHORIZED ||
-         MHD_add_response_header(re, "WWW-Authenticate", "Basic realm=\"sluice\"") == MHD_YES) &&
-        (rq->status != MHD_HTTP_METHOD_NOT_ALLOWED || MHD_add_response_header(re, "Allow", "POST") == MHD_YES) &&
-        (!rq->must_close || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
-        rc = MHD_queue_response(rq->exchange->connection, rq->status, re);
-    return rc;
-}
-
 /* The note is kept, and counts in the budget, until the request is over: the answer that was made of it is as long. */
 static enum MHD_Result answer(struct push_request *rq)
 {
     const char *type = "text/plain; charset=utf-8";
-    struct MHD_Response *re;
     enum MHD_Result rc;
     struct buf out;
 
@@ -132,10 +117,12 @@ static enum MHD_Result answer(struct push_request *rq)
         type = rq->in->protocol->reply(rq, &out);
     else if (buf_printf(&out, "%s\n", rq->why) < 0)
         buf_clear(&out);
-    re = MHD_create_response_from_buffer(out.n, out.n ? out.p : (void *)(uintptr_t) "", MHD_RESPMEM_MUST_COPY);
-    rc = re ? queue(rq, re, type) : MHD_NO;
-    if (re)
-        MHD_destroy_response(re);
+    rc = http_answer(rq->exchange, &(struct http_answer){.status = rq->status,
+                                                         .type = type,
+                                                         .text = buf_slice(&out),
+                                                         .retry_after = PUSH_RETRY_AFTER,
+                                                         .realm = "sluice",
+                                                         .close = rq->must_close});
     buf_release(&out);
     push_store_release(rq);
     http_exchange_await(rq->exchange, rq->entered ? PUSH_ANSWER_TIME : PUSH_TIMEOUT);

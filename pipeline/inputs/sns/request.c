@@ -5,6 +5,7 @@
  *
  * Answers are for SNS: what is 2xx is over, 4xx is given up, 5xx comes again. So whatever may be better later is 503. */
 #include "pipeline/base/mem.h"
+#include "pipeline/http/server/answer.h"
 #include "pipeline/inputs/sns/confirm.h"
 #include "pipeline/inputs/sns/sender.h"
 #include "pipeline/inputs/sns/step.h"
@@ -149,23 +150,16 @@ static enum MHD_Result answer(struct sns_request *rq)
 {
     char text[sizeof(rq->why) + 1];
     int n = snprintf(text, sizeof(text), "%s\n", rq->why);
-    struct MHD_Response *re;
-    enum MHD_Result rc = MHD_NO;
+    enum MHD_Result rc;
 
     rq->step = SNS_STEP_ANSWER;
     sns_body_drop(rq);
-    re = MHD_create_response_from_buffer((size_t)n, text, MHD_RESPMEM_MUST_COPY);
-    if (!re)
-        return MHD_NO;
-    if (MHD_add_response_header(re, "Content-Type", "text/plain; charset=utf-8") == MHD_YES &&
-        (rq->status != MHD_HTTP_SERVICE_UNAVAILABLE ||
-         MHD_add_response_header(re, "Retry-After", SNS_RETRY_AFTER) == MHD_YES) &&
-        (rq->status != MHD_HTTP_UNAUTHORIZED ||
-         MHD_add_response_header(re, "WWW-Authenticate", "Basic realm=\"sns\"") == MHD_YES) &&
-        (rq->status != MHD_HTTP_METHOD_NOT_ALLOWED || MHD_add_response_header(re, "Allow", "POST") == MHD_YES) &&
-        (!rq->must_close || MHD_add_response_header(re, "Connection", "close") == MHD_YES))
-        rc = MHD_queue_response(rq->exchange->connection, rq->status, re);
-    MHD_destroy_response(re);
+    rc = http_answer(rq->exchange, &(struct http_answer){.status = rq->status,
+                                                         .type = "text/plain; charset=utf-8",
+                                                         .text = slice_of(text, (size_t)n),
+                                                         .retry_after = SNS_RETRY_AFTER,
+                                                         .realm = "sns",
+                                                         .close = rq->must_close});
     http_exchange_await(rq->exchange, SNS_CLIENT_TIMEOUT);
     return rc;
 }
