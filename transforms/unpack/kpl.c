@@ -1,26 +1,17 @@
-/* Just enough protobuf: a message is a row of fields, each a number with a wire type and a value; unknown numbers
- * are skipped. The message is walked once to count the keys, once to check every record against them, and then
+/* The message is walked once to count the keys, once to check every record against them, and then
  * record by record for whoever reads. */
 #include "transforms/unpack/kpl.h"
 
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/base/protobuf.h"
 
 #include <stdint.h>
 
 #define MAGIC SLICE("\xf3\x89\x9a\xc2")
 
-#define VARINT_BITS_MAX 64
-#define KEYS_FIRST      8
-
-/* Protobuf's wire types; groups (3, 4) are long gone and refused. */
-enum wire {
-    WIRE_VARINT = 0,
-    WIRE_FIXED64 = 1,
-    WIRE_BYTES = 2,
-    WIRE_FIXED32 = 5,
-};
+#define KEYS_FIRST 8
 
 /* Field numbers that matter here. */
 enum {
@@ -30,72 +21,20 @@ enum {
     RECORD_DATA = 3,
 };
 
-struct field {
-    uint64_t number;
-    enum wire wire;
-    uint64_t value;     /* WIRE_VARINT */
-    struct slice bytes; /* all others */
-};
-
-static bool take(struct slice *rest, uint64_t n, struct slice *out)
-{
-    if (n > rest->n)
-        return false;
-    *out = slice_of(rest->p, (size_t)n);
-    *rest = slice_of(rest->p + n, rest->n - (size_t)n);
-    return true;
-}
-
-static bool take_varint(struct slice *rest, uint64_t *out)
-{
-    struct slice byte;
-
-    *out = 0;
-    for (unsigned shift = 0; shift < VARINT_BITS_MAX; shift += 7) {
-        if (!take(rest, 1, &byte))
-            return false;
-        *out |= (uint64_t)((unsigned char)byte.p[0] & 0x7f) << shift;
-        if (!((unsigned char)byte.p[0] & 0x80))
-            return shift < 63 || (unsigned char)byte.p[0] <= 1;
-    }
-    return false;
-}
-
-static bool take_field(struct slice *rest, struct field *f)
-{
-    uint64_t tag, length;
-
-    if (!take_varint(rest, &tag) || tag >> 3 == 0)
-        return false;
-    f->number = tag >> 3;
-    f->wire = (enum wire)(tag & 7);
-    switch (f->wire) {
-    case WIRE_VARINT:
-        return take_varint(rest, &f->value);
-    case WIRE_FIXED64:
-        return take(rest, 8, &f->bytes);
-    case WIRE_BYTES:
-        return take_varint(rest, &length) && take(rest, length, &f->bytes);
-    case WIRE_FIXED32:
-        return take(rest, 4, &f->bytes);
-    }
-    return false;
-}
-
 /* NULL when the record is whole: it has data and names a partition key that is in the table. */
 static const char *read_record(struct slice rest, uint64_t keys, struct slice *data, uint64_t *key)
 {
     bool has_data = false, has_key = false;
-    struct field f;
+    struct protobuf_field f;
 
     while (rest.n > 0) {
-        if (!take_field(&rest, &f))
+        if (!protobuf_next(&rest, &f))
             return "a record is cut off or not protobuf";
-        if (f.number == RECORD_DATA && f.wire == WIRE_BYTES) {
+        if (f.number == RECORD_DATA && f.wire == PROTOBUF_BYTES) {
             *data = f.bytes;
             has_data = true;
         }
-        if (f.number == RECORD_PARTITION_KEY_INDEX && f.wire == WIRE_VARINT) {
+        if (f.number == RECORD_PARTITION_KEY_INDEX && f.wire == PROTOBUF_VARINT) {
             if (f.value >= keys)
                 return "a record's partition key is not in the table";
             *key = f.value;
@@ -110,17 +49,17 @@ static const char *read_record(struct slice rest, uint64_t keys, struct slice *d
 static const char *check(struct slice rest)
 {
     struct slice data, look = rest;
-    struct field f;
+    struct protobuf_field f;
     uint64_t keys = 0, records = 0, key;
 
     for (; look.n > 0;
-         keys += f.number == AGGREGATED_PARTITION_KEY && f.wire == WIRE_BYTES) /* the table may stand behind */
-        if (!take_field(&look, &f))
+         keys += f.number == AGGREGATED_PARTITION_KEY && f.wire == PROTOBUF_BYTES) /* the table may stand behind */
+        if (!protobuf_next(&look, &f))
             return "the message is cut off or not protobuf";
-    while (rest.n > 0 && take_field(&rest, &f)) {
+    while (rest.n > 0 && protobuf_next(&rest, &f)) {
         const char *why = NULL;
 
-        if (f.number != AGGREGATED_RECORD || f.wire != WIRE_BYTES)
+        if (f.number != AGGREGATED_RECORD || f.wire != PROTOBUF_BYTES)
             continue;
         why = read_record(f.bytes, keys, &data, &key);
         if (why)
@@ -159,11 +98,11 @@ void kpl_keys_read(struct kpl_keys *keys, const struct kpl_reader *r)
 {
     struct slice rest = r->rest;
     size_t room = 0;
-    struct field f;
+    struct protobuf_field f;
 
     keys->n = 0;
-    while (keys->n < KPL_KEYS_MAX && rest.n > 0 && take_field(&rest, &f)) {
-        if (f.number != AGGREGATED_PARTITION_KEY || f.wire != WIRE_BYTES)
+    while (keys->n < KPL_KEYS_MAX && rest.n > 0 && protobuf_next(&rest, &f)) {
+        if (f.number != AGGREGATED_PARTITION_KEY || f.wire != PROTOBUF_BYTES)
             continue;
         if (keys->n == room) {
             room = room ? 2 * room : KEYS_FIRST;
@@ -182,11 +121,11 @@ void kpl_keys_release(struct kpl_keys *keys)
 bool kpl_next_record(struct kpl_reader *r, const struct kpl_keys *keys, struct kpl_record *out)
 {
     uint64_t key = 0;
-    struct field f;
+    struct protobuf_field f;
 
     *out = (struct kpl_record){.has_key = false};
-    while (r->rest.n > 0 && take_field(&r->rest, &f)) {
-        if (f.number != AGGREGATED_RECORD || f.wire != WIRE_BYTES)
+    while (r->rest.n > 0 && protobuf_next(&r->rest, &f)) {
+        if (f.number != AGGREGATED_RECORD || f.wire != PROTOBUF_BYTES)
             continue;
         if (read_record(f.bytes, UINT64_MAX, &out->data, &key) != NULL)
             return false;
