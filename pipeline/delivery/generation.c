@@ -20,14 +20,14 @@ static int open_all(struct generation *g, const char *base_dir, struct err *e)
         return -1;
     if (conf->codec->encoding && conf->sink->takes_encoding &&
         !conf->sink->takes_encoding(g->destination.state, conf->codec->encoding))
-        return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", conf->name,
+        return err_set(e, ERR_CONFIG, "stream `%s`: %s cannot take `compression: %s`", settings_label(conf),
                        g->destination.description, conf->codec->name);
     if (transform_instances_open(&g->line, conf, base_dir, e) < 0)
-        return err_wrap(e, "stream `%s`: transform", conf->name);
+        return err_wrap(e, "stream `%s`: transform", settings_label(conf));
     if (!conf->backup)
         return 0;
     g->backup = mem_alloc(sizeof(*g->backup));
-    target_init(g->backup, conf->name, "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    target_init(g->backup, settings_label(conf), "backup", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
     env.backup = true;
     return target_open(g->backup, conf->backup, conf->backup_conf, &env, e);
 }
@@ -52,20 +52,19 @@ static nsec piece_time(const struct transform_instances *line)
 }
 
 struct generation *generation_open(struct generations *all, const struct stream_settings *conf,
-                                   const struct delivery_host *host, struct seal_journal *journal, const char *base_dir,
+                                   const struct delivery_host *host, uint32_t version, const char *base_dir,
                                    struct err *e)
 {
     struct generation *g = mem_alloc(sizeof(*g));
-    unsigned char hash[32];
 
-    settings_delivery_hash(conf, hash);
     g->of = all;
     g->conf = conf;
-    g->version = journal->ops->version(journal, hash);
+    g->version = version;
     g->host = *host;
     g->untransformed_last = &g->untransformed;
     TAILQ_INIT(&g->closed);
-    target_init(&g->destination, conf->name, "destination", (unsigned)conf->in_flight_min, (unsigned)conf->in_flight);
+    target_init(&g->destination, settings_label(conf), "destination", (unsigned)conf->in_flight_min,
+                (unsigned)conf->in_flight);
     if (open_all(g, base_dir, e) < 0) {
         close_one(g);
         return NULL;

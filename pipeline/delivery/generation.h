@@ -1,13 +1,13 @@
-/* generation.h -- what a stream delivers with: destination, backup and transforms, as they were configured at one time.
+/* generation.h -- what an outlet delivers with: destination, backup and transforms, as they were configured at one time.
  *
- * A stream that is configured anew while it runs gets another generation. What is sealed from then on is the newest one's; a
+ * One that is configured anew while it runs gets another generation. What is sealed from then on is the newest one's; a
  * delivery that was begun with an older one ends with it, because its name, its outcomes and what it may have left at its
  * destination are that one's. A generation is closed when it is not the newest and its last seal is settled. After a restart
  * there is one: what was sealed before is delivered by what the configuration says then.
  *
  * Threads    open: any. close: when nobody has anything of it. The rest: the delivery thread; what others look at is guarded
  *            by the locks of the targets.
- * Ownership  the stream's; owns its targets and transforms. `conf` is borrowed until it is closed.
+ * Ownership  the outlet's; owns its targets and transforms. `conf` is borrowed until it is closed.
  */
 #ifndef PIPELINE_DELIVERY_GENERATION_H
 #define PIPELINE_DELIVERY_GENERATION_H
@@ -19,7 +19,6 @@
 #include "pipeline/delivery/target.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/settings/settings.h"
-#include "pipeline/spool/seal_journal.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -43,7 +42,7 @@ struct generation {
     struct object_weight weight; /* with buffer.compressed_size: what its objects weighed */
 };
 
-/* Those of a stream. */
+/* Those of an outlet. */
 struct generations {
     pthread_mutex_t lock;
     struct generation *newest;             /* the list: changed by the delivery thread, under the lock */
@@ -54,9 +53,9 @@ void generations_init(struct generations *all);
 void generations_close(struct generations *all); /* each, whatever is open */
 void generations_release(struct generations *all);
 
-/* `host`: what all of a stream have in common; `journal`: its destination's, which knows the version. NULL: it cannot be opened. One at a time. */
+/* `host`: what all of an outlet have in common; `version`: in the names of its objects. NULL: it cannot be opened. One at a time. */
 struct generation *generation_open(struct generations *all, const struct stream_settings *conf,
-                                   const struct delivery_host *host, struct seal_journal *journal, const char *base_dir,
+                                   const struct delivery_host *host, uint32_t version, const char *base_dir,
                                    struct err *e);
 /* It is the newest from now on. */
 void generations_add(struct generations *all, struct generation *g);

@@ -38,7 +38,8 @@ void delivery_made_stash(struct delivery *d, enum delivery_part part)
     rc = part == PART_FAILED ? body_stash(d->transform.failed, &e) : record_list_stash(d->transform.list, &e);
     /* A temporary file that cannot be written is no reason to lose anything: then it goes on holding its memory. */
     if (rc < 0)
-        log_debug("what waits cannot be moved out of memory", KS("stream", d->host->conf->name), KE("cause", &e));
+        log_debug("what waits cannot be moved out of memory", KS("stream", settings_label(d->host->conf)),
+                  KE("cause", &e));
     delivery_made_trim(d);
 }
 

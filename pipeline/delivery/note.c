@@ -24,7 +24,7 @@ void delivery_name(const struct delivery *d, const struct target *t, const struc
     buf_clear(name);
     if (!t->ops->name_object || t->ops->name_object(t->state, id, extension, name, &e) == 0)
         return;
-    log_error("an object cannot be named as configured", KS("stream", d->host->conf->name), KE("cause", &e));
+    log_error("an object cannot be named as configured", KS("stream", settings_label(d->host->conf)), KE("cause", &e));
     buf_clear(name);
     if (buf_printf(name, "unnamed/%s-%" PRIu64 "-%" PRIu64 "-%" PRIx64 "%s", d->host->conf->name, id->first, id->last,
                    id->window, extension) < 0)
@@ -106,7 +106,7 @@ void delivery_note_restore(struct delivery *d, struct slice note)
     if (buf_add_slice(&d->note_bytes, note) < 0 || read_note(d) < 0) {
         /* Damaged, or written by a program that knew another codec or format: the range is kept, the rest is as configured now. */
         log_warn("a sealed batch of an earlier run has no readable note; it is delivered as configured now",
-                 KS("stream", d->host->conf->name), KU("first", d->seal.first), KU("last", d->seal.last));
+                 KS("stream", settings_label(d->host->conf)), KU("first", d->seal.first), KU("last", d->seal.last));
         if (!d->parcel_of)
             d->whole.object.epoch = 0; /* the same at each start: the note is not written down again */
         delivery_note_write(d);

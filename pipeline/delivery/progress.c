@@ -54,7 +54,7 @@ void delivery_progress_init(struct delivery *d, struct slice journaled)
         log_warn(
             "how far an earlier run was with a batch cannot be read; it begins anew, and what was sent of it may stay "
             "unfinished at the destination",
-            KS("stream", d->host->conf->name), KU("first", d->seal.first), KU("last", d->seal.last));
+            KS("stream", settings_label(d->host->conf)), KU("first", d->seal.first), KU("last", d->seal.last));
 }
 
 void delivery_progress_meet(struct attempt *s, enum delivery_part part)

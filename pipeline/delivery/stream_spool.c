@@ -3,8 +3,10 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/encode/stage_left.h"
 
-#define SPOOL_LOG_PERIOD (30 * NSEC_PER_SEC)
+#include <stdio.h>
+#include <string.h>
 
 static void log_recovery(const struct stream *st, const struct spool_recovery *r)
 {
@@ -39,11 +41,48 @@ static void on_disk_refused(void *ctx, const struct err *why)
     intake_disk_refused(&st->intake, why);
 }
 
+/* Where one destination becomes several, or several become one, the first one goes on with what there was. */
+static const char *formerly(const struct stream_settings *conf, size_t index)
+{
+    const char *name = settings_outlet_name(settings_outlet(conf, index));
+
+    if (index > 0)
+        return NULL;
+    return name[0] ? "" : settings_outlet_default_name(conf);
+}
+
+static bool knows(struct stream *st, const char *name)
+{
+    struct spool_gone gone;
+    bool found = false;
+
+    for (size_t i = 0; i < st->outlet_count; i++)
+        found = found || strcmp(settings_outlet_name(st->outlets[i].conf), name) == 0;
+    for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
+        found = found || strcmp(gone.name, name) == 0;
+    return found;
+}
+
+/* The log knows what is staged under the new name. An older run may have come to this before the log was safe. */
+static void move_staging(struct stream *st, const char *data_dir)
+{
+    const char *before = formerly(st->conf, 0);
+    char *from, *to;
+
+    if (knows(st, before))
+        return;
+    from = stage_dir(data_dir, st->conf->name, before);
+    to = stage_dir(data_dir, st->conf->name, settings_outlet_name(st->outlets[0].conf));
+    (void)rename(from, to); /* only onto nothing, or an empty folder; mostly there is none */
+    mem_free(from);
+    mem_free(to);
+}
+
 int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx), bool *damaged,
                       struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", env->data_dir, st->conf->name);
-    const struct spool_reader_conf reader = {.name = ""};
+    struct spool_reader_conf readers[SPOOL_READERS_MAX];
     struct spool_conf conf = {
         .stream = st->conf->name,
         .dir = dir,
@@ -53,38 +92,32 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
         .refused = on_disk_refused,
         .ctx = st,
         .tap = &st->tap,
-        .readers = &reader,
-        .reader_count = 1,
+        .readers = readers,
+        .reader_count = st->outlet_count,
         .warm = env->warm,
-        .warm_most = st->conf->partitioned ? STAGE_WARM_MAX : 0,
     };
     struct spool_recovery found = {.records = 0};
-    int rc = spool_open(&st->spool, &conf, env->committer, &found, e);
+    int rc;
 
+    for (size_t i = 0; i < st->outlet_count; i++) {
+        const struct stream_settings *own = st->outlets[i].conf;
+
+        readers[i] = (struct spool_reader_conf){.name = settings_outlet_name(own), .formerly = formerly(st->conf, i)};
+        if (own->partitioned)
+            conf.warm_most = STAGE_WARM_MAX;
+    }
+    rc = spool_open(&st->spool, &conf, env->committer, &found, e);
     mem_free(dir);
     st->intake.spool = st->spool;
     if (rc < 0)
         return -1;
-    st->reader = spool_reader(st->spool, 0);
-    spool_journal_init(&st->spool_journal, st->spool, st->reader);
-    st->journal = env->journal ? env->journal : &st->spool_journal.journal;
-    if (st->conf->at_source) {
-        source_journal_init(&st->source_journal, st->spool, st->reader, committed, st);
-        source_journal_limit(&st->source_journal,
-                             &(struct source_limits){st->conf->buffer_size, st->conf->buffer_interval});
-        st->journal = &st->source_journal.journal;
+    for (size_t i = 0; i < st->outlet_count; i++) {
+        st->outlets[i].env.spool = st->spool;
+        outlet_read_from(&st->outlets[i], spool_reader(st->spool, i), i == 0 ? env->journal : NULL);
     }
+    move_staging(st, env->data_dir);
     log_recovery(st, &found);
     *damaged = found.damaged || found.was_damaged || found.is_new;
     log_gone(st);
     return 0;
-}
-
-void stream_spool_failed(struct stream *st, const struct err *e)
-{
-    nsec now = st->loop->mono;
-
-    if (log_due(&st->spool_log, now, SPOOL_LOG_PERIOD))
-        log_error("the spool cannot be read, delivery waits", KS("stream", st->conf->name), KE("cause", e));
-    delivery_loop_at(st->loop, &st->due, now + STREAM_SPOOL_RETRY);
 }

@@ -14,7 +14,4 @@
 MUST_CHECK int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx),
                                  bool *damaged, struct err *e);
 
-/* The disk failed while it was looked what there is: said, and tried again soon. */
-void stream_spool_failed(struct stream *st, const struct err *e);
-
 #endif

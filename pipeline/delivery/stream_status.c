@@ -44,12 +44,12 @@ static enum stream_health health_of(const struct stream_status *s)
     return rejects_share(&s->rejects) >= STREAM_FAILING_SHARE ? STREAM_FAILING : STREAM_OK;
 }
 
-void stream_counters(struct stream *st, struct named_counters *counters, struct named_counters *drop_reasons)
+void outlet_counters(struct outlet *o, struct named_counters *counters, struct named_counters *drop_reasons)
 {
-    pthread_mutex_lock(&st->named_counters_lock);
-    named_counters_merge(counters, &st->counters);
-    named_counters_merge(drop_reasons, &st->drop_reasons);
-    pthread_mutex_unlock(&st->named_counters_lock);
+    pthread_mutex_lock(&o->named_counters_lock);
+    named_counters_merge(counters, &o->counters);
+    named_counters_merge(drop_reasons, &o->drop_reasons);
+    pthread_mutex_unlock(&o->named_counters_lock);
 }
 
 static nsec earlier(nsec a, nsec b)
@@ -98,13 +98,13 @@ static void copy_places(const struct generation *g, struct stream_status *out)
 }
 
 /* Of all generations: they are one stream. What it is called is the newest one's. */
-static void add_live(struct stream *st, nsec wall_now, struct stream_status *out)
+static void add_live(struct outlet *o, nsec wall_now, struct stream_status *out)
 {
     struct generation *g;
     struct sink_identity heard;
 
-    pthread_mutex_lock(&st->generations.lock);
-    g = st->generations.newest;
+    pthread_mutex_lock(&o->generations.lock);
+    g = o->generations.newest;
     out->sink = g->conf->sink->name;
     copy_places(g, out);
     identify_live(&g->destination.identify, &heard);
@@ -116,24 +116,24 @@ static void add_live(struct stream *st, nsec wall_now, struct stream_status *out
         target_live(&g->destination, wall_now, &d, &destination);
         if (g->backup)
             target_live(g->backup, wall_now, &b, &backup);
-        if (g == st->generations.newest)
+        if (g == o->generations.newest)
             out->in_flight_limit = d.allowed;
         add_counts(&d, &b, out);
         show_failure(&d, &destination, false, out);
         show_failure(&b, &backup, true, out);
     }
-    pthread_mutex_unlock(&st->generations.lock);
+    pthread_mutex_unlock(&o->generations.lock);
 }
 
 /* A batch that alone does not get on while others do: the last attempt worked, and yet somebody has to know. One that
  * only failed once will be tried again before anybody has read of it. */
-static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *out)
+static void add_stuck(struct outlet *o, nsec wall_now, struct stream_status *out)
 {
-    const struct stream_stuck *stuck;
+    const struct outlet_stuck *stuck;
     nsec lasted;
 
-    pthread_mutex_lock(&st->named_counters_lock);
-    stuck = st->stuck;
+    pthread_mutex_lock(&o->named_counters_lock);
+    stuck = o->stuck;
     lasted = stuck ? clock_mono() - stuck->since : 0;
     if (stuck && (stuck->wants_mending || lasted >= STUCK_FOR) &&
         (!out->failing_since || wall_now - out->failing_since < lasted)) {
@@ -142,22 +142,22 @@ static void add_stuck(struct stream *st, nsec wall_now, struct stream_status *ou
         out->backup_fails = stuck->at_backup;
         say(out, stuck->code, stuck->message, stuck->hint);
     }
-    pthread_mutex_unlock(&st->named_counters_lock);
+    pthread_mutex_unlock(&o->named_counters_lock);
 }
 
 /* A script that takes long for each record makes a batch that ends late, and nothing fails meanwhile. */
-static void add_transform(struct stream *st, nsec wall_now, struct stream_status *out)
+static void add_transform(struct outlet *o, nsec wall_now, struct stream_status *out)
 {
     char error[sizeof(out->words->error)], hint[sizeof(out->words->hint)];
     nsec lasted;
 
-    pthread_mutex_lock(&st->named_counters_lock);
-    out->partitions = st->partitions;
-    out->partitions_limit = st->partitions_limit;
-    out->parcels_waiting = st->parcels_waiting;
-    out->partition_rate = throughput_most(&st->throughput, clock_mono());
-    lasted = st->transforming_since ? clock_mono() - st->transforming_since : 0;
-    pthread_mutex_unlock(&st->named_counters_lock);
+    pthread_mutex_lock(&o->named_counters_lock);
+    out->partitions = o->partitions;
+    out->partitions_limit = o->partitions_limit;
+    out->parcels_waiting = o->parcels_waiting;
+    out->partition_rate = throughput_most(&o->throughput, clock_mono());
+    lasted = o->transforming_since ? clock_mono() - o->transforming_since : 0;
+    pthread_mutex_unlock(&o->named_counters_lock);
     if (lasted < TRANSFORM_LONG || out->failing_since)
         return;
     out->failing_since = wall_now - lasted;
@@ -167,21 +167,21 @@ static void add_transform(struct stream *st, nsec wall_now, struct stream_status
         hint, sizeof(hint),
         "a script or a pattern takes long for some records: try it with `sluice transform --stream %s`; its `timeout` "
         "and `batch_timeout` bound it",
-        st->conf->name);
+        o->conf->name);
     say(out, "SlowTransform", error, hint);
 }
 
 /* Each delivery works, and yet records wait. */
-static void add_full(struct stream *st, nsec wall_now, struct stream_status *out)
+static void add_full(struct outlet *o, nsec wall_now, struct stream_status *out)
 {
     char error[sizeof(out->words->error)];
     nsec lasted;
     size_t staged;
 
-    pthread_mutex_lock(&st->named_counters_lock);
-    lasted = st->full_since ? clock_mono() - st->full_since : 0;
-    staged = st->staged;
-    pthread_mutex_unlock(&st->named_counters_lock);
+    pthread_mutex_lock(&o->named_counters_lock);
+    lasted = o->full_since ? clock_mono() - o->full_since : 0;
+    staged = o->staged;
+    pthread_mutex_unlock(&o->named_counters_lock);
     if (lasted < STUCK_FOR || out->failing_since)
         return;
     out->failing_since = wall_now - lasted;
@@ -202,31 +202,36 @@ void stream_status_push_back(struct stream_status *s, const struct intake_status
     snprintf(w->pushback_hint, sizeof(w->pushback_hint), "%s", in->hint);
 }
 
-void stream_status(struct stream *st, nsec wall_now, struct stream_status *out)
+void outlet_status(struct outlet *o, nsec wall_now, struct stream_status *out)
+{
+    *out = (struct stream_status){
+        .name = o->conf->name,
+        .memory = o->conf->memory,
+        .at_source = o->conf->at_source,
+        .metrics = &o->metrics,
+        .words = &NO_WORDS,
+    };
+    spool_books(o->reader, &out->books);
+    if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
+        out->freshness = wall_now - out->books.oldest_arrival;
+    add_live(o, wall_now, out);
+    add_stuck(o, wall_now, out);
+    add_transform(o, wall_now, out);
+    add_full(o, wall_now, out);
+    out->paused_since = atomic_load(&o->orders.paused_since);
+    out->rejects = rejects_view(&o->rejects, clock_mono());
+}
+
+void stream_status(struct stream *st, size_t outlet, nsec wall_now, struct stream_status *out)
 {
     struct intake_status intake;
 
-    *out = (struct stream_status){
-        .name = st->conf->name,
-        .memory = st->conf->memory,
-        .at_source = st->conf->at_source,
-        .metrics = &st->metrics,
-        .words = &NO_WORDS,
-    };
-    spool_books(st->reader, &out->books);
-    if (out->books.oldest_arrival != NSEC_NEVER && out->books.oldest_arrival < wall_now)
-        out->freshness = wall_now - out->books.oldest_arrival;
-    add_live(st, wall_now, out);
-    add_stuck(st, wall_now, out);
-    add_transform(st, wall_now, out);
-    add_full(st, wall_now, out);
+    outlet_status(&st->outlets[outlet], wall_now, out);
     intake_status(&st->intake, clock_mono(), &intake);
     stream_status_push_back(out, &intake);
-    out->paused_since = atomic_load(&st->orders.paused_since);
     if (out->paused_since && intake.blocked && intake.why == PUSHBACK_LIMIT)
         snprintf(stream_status_words(out)->pushback_hint, sizeof(out->words->pushback_hint),
                  "the stream is paused: sluice resume %s, or raise its spool.limit", st->conf->name);
-    out->rejects = rejects_view(&st->rejects, clock_mono());
     out->health = health_of(out);
 }
 
@@ -241,22 +246,28 @@ const char *stream_health_word(enum stream_health h)
     return WORDS[h];
 }
 
-void stream_take_down(struct stream *st, nsec wall_now, nsec mono_now)
+void outlet_take_down(struct outlet *o, nsec wall_now, nsec mono_now)
 {
     struct history_totals t;
     struct spool_books b;
 
-    tap_tick(&st->tap, mono_now);
-    spool_books(st->reader, &b);
+    spool_books(o->reader, &b);
     t = (struct history_totals){
         .records_in = b.incoming,
         .bytes_in = b.incoming_bytes,
         .records_out = b.delivered,
         .bytes_out = b.delivered_bytes,
         .wire_out = b.wire_bytes,
-        .failures = metrics_get(&st->metrics, METRIC_DELIVERY_FAILURES),
+        .failures = metrics_get(&o->metrics, METRIC_DELIVERY_FAILURES),
         .freshness = b.oldest_arrival != NSEC_NEVER && b.oldest_arrival < wall_now ? wall_now - b.oldest_arrival : 0,
         .waiting = b.spooled_bytes,
     };
-    chronicle_note(&st->chronicle, mono_now, &t);
+    chronicle_note(&o->chronicle, mono_now, &t);
+}
+
+void stream_take_down(struct stream *st, nsec wall_now, nsec mono_now)
+{
+    tap_tick(&st->tap, mono_now);
+    for (size_t i = 0; i < st->outlet_count; i++)
+        outlet_take_down(&st->outlets[i], wall_now, mono_now);
 }

@@ -119,7 +119,7 @@ static void pause_transform(struct delivery *d, const char *code, const char *me
     if (log_due(&t->failure_log, now, DELIVERY_LOG_PERIOD))
         log_error(d->work == WORK_STAGING ? "a batch cannot be staged, it waits in the spool"
                                           : "a batch cannot be transformed, it waits in the spool",
-                  KS("stream", d->host->conf->name), KS("code", code), KS("cause", message), KS("hint", hint),
+                  KS("stream", settings_label(d->host->conf)), KS("code", code), KS("cause", message), KS("hint", hint),
                   KI("retry_ms", wait / NSEC_PER_MSEC));
     transform_batch_release(&d->transform);
     delivery_made_give_back(d);
@@ -276,7 +276,7 @@ static void cannot_be_made(struct delivery *d)
         transform_now(d);
     } else if (too_much && d->host->backup) {
         log_warn("a record makes more in the transform than can be held, it goes to the backup",
-                 KS("stream", d->host->conf->name), KU("record", d->piece.object.first), KE("cause", e));
+                 KS("stream", settings_label(d->host->conf)), KU("record", d->piece.object.first), KE("cause", e));
         snprintf(d->too_large, sizeof(d->too_large), "%s", e->msg);
         transform_now(d);
     } else if (too_much && d->is_piece) { /* no later record of its key may overtake it */

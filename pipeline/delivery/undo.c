@@ -33,8 +33,8 @@ static void forget(struct delivery *d, struct unfinished_body *b)
 static void say_it_stays(const struct delivery *d, const struct unfinished_body *b, const struct sink_verdict *v)
 {
     log_warn("what was sent of an object that is given up stays unfinished at the destination",
-             KS("stream", d->host->conf->name), KB("sink", buf_slice(&b->sink)), KB("object", buf_slice(&b->name)),
-             KS("code", v->code), KS("cause", v->message),
+             KS("stream", settings_label(d->host->conf)), KB("sink", buf_slice(&b->sink)),
+             KB("object", buf_slice(&b->name)), KS("code", v->code), KS("cause", v->message),
              KS("hint", "remove it there, or let a rule of the store remove unfinished uploads"));
 }
 

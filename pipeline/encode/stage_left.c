@@ -12,6 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+char *stage_dir(const char *data_dir, const char *stream, const char *reader)
+{
+    return mem_printf("%s/streams/%s/staging%s%s", data_dir, stream, reader[0] ? "-" : "", reader);
+}
+
 /* A place of this name in the folder; an earlier start may have left something there. */
 static char *place_aside(const struct stage_left *l, const char *name, struct err *e)
 {

@@ -16,6 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where a stream's parcels are, of the reader of this name. The caller's to free. */
+char *stage_dir(const char *data_dir, const char *stream, const char *reader);
+
 struct stage_left {
     const struct io_ops *files;
     const char *aside;     /* NULL: nothing was damaged */

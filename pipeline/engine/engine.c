@@ -175,8 +175,8 @@ static bool all_idle(struct engine *en, bool ends)
 
     pthread_mutex_lock(&en->lock);
     TAILQ_FOREACH(es, &en->streams, link)
-        idle = idle && (!engine_sees(es) || es->gives_up || stream_is_idle(es->stream) ||
-                        (ends && stream_is_quiet(es->stream)));
+        idle = idle && (!engine_sees(es) || es->gives_up ||
+                        (ends ? stream_is_at_rest(es->stream) : stream_is_idle(es->stream)));
     pthread_mutex_unlock(&en->lock);
     return idle;
 }

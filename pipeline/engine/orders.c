@@ -47,15 +47,15 @@ static const char *when(const struct stream_status *s)
     return s->paused_since ? " when it is resumed" : " now";
 }
 
-static enum engine_obeyed pause_it(struct stream *st, const struct stream_status *s, nsec wall_now, char *said,
+static enum engine_obeyed pause_it(struct outlet *o, const struct stream_status *s, nsec wall_now, char *said,
                                    size_t size)
 {
-    if (stream_pause(st, wall_now)) {
+    if (outlet_pause(o, wall_now)) {
         snprintf(said, size,
                  "stream %s is paused: what is under way ends, then nothing is delivered until it is resumed, or "
                  "sluice starts again",
                  s->name);
-    } else if (stream_is_paused(st)) {
+    } else if (outlet_is_paused(o)) {
         snprintf(said, size, "stream %s was paused before", s->name);
     } else {
         snprintf(said, size, "stream %s ends: what it has in memory is delivered; nothing was done", s->name);
@@ -64,13 +64,12 @@ static enum engine_obeyed pause_it(struct stream *st, const struct stream_status
     return ORDER_DONE;
 }
 
-static void resume_it(struct stream *st, const struct stream_status *s, nsec wall_now, char *said, size_t size)
+static void resume_it(struct outlet *o, const struct stream_status *s, nsec wall_now, char *said, size_t size)
 {
-    snprintf(said, size, stream_resume(st, wall_now) ? "stream %s delivers again" : "stream %s was not paused",
-             s->name);
+    snprintf(said, size, outlet_resume(o, wall_now) ? "stream %s delivers again" : "stream %s was not paused", s->name);
 }
 
-static enum engine_obeyed flush_it(struct stream *st, const struct stream_status *s, char *said, size_t size)
+static enum engine_obeyed flush_it(struct outlet *o, const struct stream_status *s, char *said, size_t size)
 {
     char n[HUMAN_MAX];
 
@@ -84,17 +83,17 @@ static enum engine_obeyed flush_it(struct stream *st, const struct stream_status
     else
         snprintf(said, size, "stream %s: of %s record%s in the spool, those in no batch yet are delivered%s", s->name,
                  human_count(s->books.spooled, n, sizeof(n)), noun_s(s->books.spooled), when(s));
-    stream_flush_now(st);
+    outlet_flush_now(o);
     return ORDER_DONE;
 }
 
-static void retry_it(struct stream *st, const struct stream_status *s, char *said, size_t size)
+static void retry_it(struct outlet *o, const struct stream_status *s, char *said, size_t size)
 {
     if (s->waiting_retry == 0 && !s->failing_since)
         snprintf(said, size, "nothing waits for a retry in stream %s", s->name);
     else
         snprintf(said, size, "stream %s: what waits for its next attempt is tried%s", s->name, when(s));
-    stream_retry_now(st);
+    outlet_retry_now(o);
 }
 
 enum engine_obeyed engine_give_order(struct engine *en, const char *name, enum engine_order order, nsec wall_now,
@@ -116,15 +115,15 @@ enum engine_obeyed engine_give_order(struct engine *en, const char *name, enum e
                  name);
         return obeyed;
     }
-    stream_status(es->stream, wall_now, &s);
+    stream_status(es->stream, 0, wall_now, &s);
     if (order == ORDER_PAUSE)
-        obeyed = pause_it(es->stream, &s, wall_now, said, size);
+        obeyed = pause_it(&es->stream->outlets[0], &s, wall_now, said, size);
     else if (order == ORDER_RESUME)
-        resume_it(es->stream, &s, wall_now, said, size);
+        resume_it(&es->stream->outlets[0], &s, wall_now, said, size);
     else if (order == ORDER_FLUSH)
-        obeyed = flush_it(es->stream, &s, said, size);
+        obeyed = flush_it(&es->stream->outlets[0], &s, said, size);
     else
-        retry_it(es->stream, &s, said, size);
+        retry_it(&es->stream->outlets[0], &s, said, size);
     stream_status_release(&s);
     let_go(en, es);
     return obeyed;

@@ -1,4 +1,4 @@
-/* orders.h -- what an operator asks of one stream while it runs: delivery/stream_orders.h, with an answer in words.
+/* orders.h -- what an operator asks of one stream while it runs: delivery/outlet_orders.h, with an answer in words.
  *
  * It is asked for, and nothing is waited for: the pages show what comes of it. A stream that is removed obeys nobody, and
  * one that is drained is not paused.

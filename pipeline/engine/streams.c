@@ -80,13 +80,13 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .budget = &en->reading,
         .ahead = engine_share_ahead(en, es, reads),
         .descriptors = &en->descriptors,
-        .metrics = &st->metrics,
+        .metrics = &st->outlets[0].metrics,
         .pushback = &st->intake.pushback,
         .pace = &st->pace,
         .servers = &en->servers,
         .agent = en->agent,
         .base_dir = en->settings->base_dir,
-        .seals = es->conf->at_source ? &st->source_journal : NULL,
+        .seals = es->conf->at_source ? &st->outlets[0].source_journal : NULL,
         .once = en->once,
         .finished = on_input_finished,
         .ctx = es,
@@ -159,13 +159,13 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
 static struct api_stream api_stream_of(struct engine_stream *es)
 {
     struct stream *st = es->stream;
-    const struct generation *g = st->generations.newest;
+    const struct generation *g = st->outlets[0].generations.newest;
     const struct stream_settings *conf = g->conf;
 
     return (struct api_stream){
         .name = st->conf->name,
         .spool = st->spool,
-        .metrics = &st->metrics,
+        .metrics = &st->outlets[0].metrics,
         .health = &es->api,
         .pushback = &st->intake.pushback,
         .created = st->created,
@@ -187,7 +187,7 @@ static void show_to_api(struct engine *en, struct engine_stream *es)
 void engine_start_stream(struct engine *en, struct engine_stream *es)
 {
     stream_start(es->stream);
-    chronicle_event(&es->stream->chronicle, clock_wall(), "started");
+    chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(), "started");
     show_to_api(en, es);
     pthread_mutex_lock(&en->lock);
     orphans_remove(&en->orphans, es->conf->name);
@@ -255,7 +255,7 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
 
     if (!es)
         return -1;
-    delivers = es->stream->generations.newest->conf;
+    delivers = stream_delivers(es->stream);
     committer_barrier(en->committer); /* the version of what was before is safe */
     rc = engine_take_descriptors(en, es, conf, es->reads, e);
     if (rc == 0 && stream_replace_sinks(es->stream, conf, en->settings->base_dir, e) < 0) {
@@ -263,7 +263,8 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         rc = -1;
     }
     if (rc == 0)
-        chronicle_event(&es->stream->chronicle, clock_wall(), "reloaded: destination, transforms or buffer are new");
+        chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(),
+                        "reloaded: destination, transforms or buffer are new");
     if (rc == 0 && en->api && es->reads->api) {
         struct api_stream as = api_stream_of(es);
 
@@ -358,7 +359,7 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
 
     if (!es)
         return -1;
-    delivers = es->stream->generations.newest->conf;
+    delivers = stream_delivers(es->stream);
     if (conf->at_source != es->conf->at_source)
         err_set(e, ERR_CONFIG,
                 "stream `%s`: `exactly_once` cannot change while it runs: remove the stream, and open it anew",
@@ -368,7 +369,7 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
     else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
         rc = replace_inputs(en, es, conf, e);
     if (rc == 0)
-        chronicle_event(&es->stream->chronicle, clock_wall(), "reloaded: its inputs are new");
+        chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(), "reloaded: its inputs are new");
     if (rc < 0)
         engine_give_descriptors(en, es, delivers, es->reads);
     end_stream_change(en, es, before);
@@ -410,14 +411,8 @@ uint64_t engine_records_of(const struct engine_stream *es)
 {
     struct spool_books b;
 
-    spool_books(es->stream->reader, &b);
+    stream_books(es->stream, &b);
     return b.left;
-}
-
-/* What is paused stays, and is not waited for. */
-static bool is_drained(const struct stream *st)
-{
-    return stream_is_idle(st) || stream_is_quiet(st);
 }
 
 /* The deliveries go on behind it with what is left. */
@@ -428,8 +423,8 @@ static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec m
     bool idle;
 
     stream_flush(es->stream);
-    idle = engine_await(en, es->stream, is_drained, mono);
-    spool_books(es->stream->reader, &b);
+    idle = engine_await(en, es->stream, stream_is_at_rest, mono);
+    stream_books(es->stream, &b);
     if (late.inputs || late.puts)
         log_warn("the stream is drained, but a disk keeps some of what comes in", KS("stream", es->conf->name),
                  KS("waits_for", late.inputs ? "an input" : "puts"),

@@ -73,7 +73,7 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
     if (index >= v->count)
         return false;
     es = v->streams[index];
-    stream_status(es->stream, wall_now, out);
+    stream_status(es->stream, 0, wall_now, out);
     add_api_memory(v->engine, es, out);
     stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &w);
     out->waiting_for = w.lasted;
@@ -108,7 +108,7 @@ void engine_stream_counters(const struct engine_view *v, size_t index, struct na
                             struct named_counters *drop_reasons)
 {
     if (index < v->count)
-        stream_counters(v->streams[index]->stream, counters, drop_reasons);
+        outlet_counters(&v->streams[index]->stream->outlets[0], counters, drop_reasons);
 }
 
 int engine_settings_of(struct engine *en, const char *name, const struct stream_settings **delivers,
@@ -121,7 +121,7 @@ int engine_settings_of(struct engine *en, const char *name, const struct stream_
     TAILQ_FOREACH(es, &en->streams, link) {
         if (!engine_sees(es) || strcmp(es->conf->name, name) != 0)
             continue;
-        *delivers = es->stream->generations.newest->conf;
+        *delivers = stream_delivers(es->stream);
         *reads = es->reads;
         rc = 0;
     }
@@ -139,16 +139,16 @@ void engine_stream_config(const struct engine_view *v, size_t index,
                           void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)
 {
     const struct engine_stream *es = v->streams[index];
-    struct generations *all = &es->stream->generations;
+    struct generations *all = &es->stream->outlets[0].generations;
 
     pthread_mutex_lock(&all->lock);
-    fn(ctx, all->newest->conf->node, es->reads->node);
+    fn(ctx, settings_whole(all->newest->conf)->node, es->reads->node);
     pthread_mutex_unlock(&all->lock);
 }
 
 struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index)
 {
-    return index < v->count ? &v->streams[index]->stream->chronicle : NULL;
+    return index < v->count ? &v->streams[index]->stream->outlets[0].chronicle : NULL;
 }
 
 struct tap *engine_stream_tap(const struct engine_view *v, size_t index)

@@ -157,6 +157,44 @@ const struct stream_settings *settings_stream(const struct settings *s, const ch
     return NULL;
 }
 
+size_t settings_outlet_count(const struct stream_settings *st)
+{
+    return 1 + st->more_count;
+}
+
+const struct stream_settings *settings_outlet(const struct stream_settings *st, size_t index)
+{
+    return index == 0 ? st : &st->more[index - 1];
+}
+
+const struct stream_settings *settings_outlet_named(const struct stream_settings *st, const char *name)
+{
+    for (size_t i = 0; i < settings_outlet_count(st); i++)
+        if (strcmp(settings_outlet_name(settings_outlet(st, i)), name) == 0)
+            return settings_outlet(st, i);
+    return NULL;
+}
+
+const char *settings_outlet_name(const struct stream_settings *outlet)
+{
+    return outlet->outlet ? outlet->outlet : "";
+}
+
+const char *settings_outlet_default_name(const struct stream_settings *outlet)
+{
+    return outlet->sink->name;
+}
+
+const struct stream_settings *settings_whole(const struct stream_settings *outlet)
+{
+    return outlet->of ? outlet->of : outlet;
+}
+
+const char *settings_label(const struct stream_settings *outlet)
+{
+    return outlet->label ? outlet->label : outlet->name;
+}
+
 bool settings_same_inputs(const struct stream_settings *a, const struct stream_settings *b)
 {
     bool same = a->input_count == b->input_count && a->api == b->api;

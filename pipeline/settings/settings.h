@@ -88,6 +88,13 @@ struct stream_settings {
     void *backup_conf;
     struct settings_origin backup_from;
     bool backup_all; /* every source record as well */
+
+    /* What is delivered stands in here for one destination. Of a stream with several, in the order of the file: it is the first one, ... */
+    struct stream_settings *more; /* ... and these are the others, with the same name, spool and inputs */
+    size_t more_count;
+    const struct stream_settings *of; /* of one of those: the first; NULL: it is that, or the only one */
+    char *outlet;                     /* the destination's own name; NULL: it has none, because it is the only one */
+    char *label;                      /* for messages, STREAM/DESTINATION; NULL: the stream's name */
 };
 
 struct settings {
@@ -147,6 +154,19 @@ const struct stream_settings *settings_stream(const struct settings *s, const ch
 
 /* The first stream with an input that would read a file of this name (absolute); NULL: none. */
 const struct stream_settings *settings_reader_of(const struct settings *s, const char *path);
+
+/* The destinations of a stream, in the order of the file, each with all that is said of it: at least one. `st` is the whole. */
+size_t settings_outlet_count(const struct stream_settings *st);
+const struct stream_settings *settings_outlet(const struct stream_settings *st, size_t index);
+/* NULL: there is none of this name. */
+const struct stream_settings *settings_outlet_named(const struct stream_settings *st, const char *name);
+/* Of one of them. "": it has none. */
+const char *settings_outlet_name(const struct stream_settings *outlet);
+/* What it is called in a list that gives it no name. */
+const char *settings_outlet_default_name(const struct stream_settings *outlet);
+const struct stream_settings *settings_whole(const struct stream_settings *outlet);
+/* What messages call it. */
+const char *settings_label(const struct stream_settings *outlet);
 
 /* A place that a stream delivers to: its destination, its backup. */
 struct settings_sink {

@@ -389,7 +389,7 @@ static inline void rig_wait_failing(struct rig *r, const char *code, struct stre
 
     for (;;) {
         usleep(1000);
-        stream_status(r->stream, clock_wall(), s);
+        stream_status(r->stream, 0, clock_wall(), s);
         if (strcmp(s->words->code, code) == 0)
             return;
         if (time(NULL) > end)

@@ -485,10 +485,10 @@ static void a_retry_that_is_asked_for_does_not_wait(void **state)
     SCRIPT(&r->destination, {.outcome = SINK_RETRY, .code = "503"});
     rig_start(r);
     rig_put(r, ABC, 3);
-    stream_flush_now(r->stream); /* it would be an hour, too */
+    outlet_flush_now(&r->stream->outlets[0]); /* it would be an hour, too */
     rig_wait_failing(r, "503", &s);
     stream_status_release(&s);
-    stream_retry_now(r->stream);
+    outlet_retry_now(&r->stream->outlets[0]);
     rig_drain(r);
     assert_int_equal(r->destination.attempt_count, 2);
     rig_check_books(r, 3, 0, 0);
@@ -500,7 +500,7 @@ static void a_retry_that_is_asked_for_does_not_wait(void **state)
 static void be_paused_for_two_hours(void *arg)
 {
     const nsec hours = 2 * 3600 * NSEC_PER_SEC;
-    struct stream *st = arg;
+    struct outlet *st = &((struct stream *)arg)->outlets[0];
     struct target_slot *s = &st->open->parts[PART_RECORDS]->slot;
 
     s->ran_at -= s->ran_at ? hours : 0;
@@ -518,18 +518,18 @@ static void assert_pause_counts_for_nothing(const struct sink_ops *ops, struct s
     SCRIPT(&r->destination, failure);
     rig_start(r);
     rig_put(r, ABC, 3);
-    stream_flush_now(r->stream);
+    outlet_flush_now(&r->stream->outlets[0]);
     rig_wait_failing(r, "503", &s);
     stream_status_release(&s);
-    assert_true(stream_pause(r->stream, clock_wall()));
-    while (!stream_is_quiet(r->stream))
+    assert_true(outlet_pause(&r->stream->outlets[0], clock_wall()));
+    while (!outlet_is_quiet(&r->stream->outlets[0]))
         usleep(1000);
     delivery_loop_call(r->loop, be_paused_for_two_hours, r->stream);
     pthread_mutex_lock(&r->destination.lock);
     r->destination.last_for_ever = false;
     r->destination.at = 0; /* once more, and then it works */
     pthread_mutex_unlock(&r->destination.lock);
-    assert_true(stream_resume(r->stream, clock_wall()));
+    assert_true(outlet_resume(&r->stream->outlets[0], clock_wall()));
     rig_drain(r);
     assert_int_equal(r->backup.attempt_count, 0);
     rig_check_books(r, 3, 0, 0);
@@ -553,12 +553,12 @@ static void no_pause_holds_what_would_be_lost_with_the_process(void **state)
     (void)state;
     r->conf.memory = true;
     rig_start(r);
-    assert_true(stream_pause(r->stream, clock_wall()));
+    assert_true(outlet_pause(&r->stream->outlets[0], clock_wall()));
     rig_put(r, ABC, 3);
     stream_flush(r->stream);
-    assert_false(stream_pause(r->stream, clock_wall()));
-    atomic_store(&r->stream->orders.paused_since, clock_wall());
-    assert_false(stream_is_quiet(r->stream));
+    assert_false(outlet_pause(&r->stream->outlets[0], clock_wall()));
+    atomic_store(&r->stream->outlets[0].orders.paused_since, clock_wall());
+    assert_false(outlet_is_quiet(&r->stream->outlets[0]));
     rig_drain(r);
     rig_check_books(r, 3, 0, 0);
     rig_stop(r);
@@ -706,7 +706,7 @@ static void a_delivery_of_several_steps_is_one_attempt(void **state)
     rig_drain(r);
     assert_string_equal(steps_seen, "0123");
     assert_string_equal(fake_got(&r->destination, 0)->body, "alpha\nbeta\ngamma\n");
-    assert_int_equal(metrics_get(&r->stream->metrics, METRIC_DELIVERY_ATTEMPTS), 1);
+    assert_int_equal(metrics_get(&r->stream->outlets[0].metrics, METRIC_DELIVERY_ATTEMPTS), 1);
     rig_check_books(r, 3, 0, 0);
     rig_stop(r);
     rig_free(&r);

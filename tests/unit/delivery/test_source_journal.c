@@ -27,8 +27,8 @@ static struct rig *begin(void)
 static struct source_journal *start(struct rig *r)
 {
     rig_start(r);
-    source_journal_attach(&r->stream->source_journal, no_news, NULL);
-    return &r->stream->source_journal;
+    source_journal_attach(&r->stream->outlets[0].source_journal, no_news, NULL);
+    return &r->stream->outlets[0].source_journal;
 }
 
 static uint64_t put(struct rig *r, const char *const *records, size_t count, uint64_t named)
@@ -37,10 +37,10 @@ static uint64_t put(struct rig *r, const char *const *records, size_t count, uin
     uint64_t n, number;
 
     rig_put(r, records, count);
-    assert_int_equal(source_journal_open_records(&r->stream->source_journal), count);
-    number = source_journal_add(&r->stream->source_journal, &b, &n);
+    assert_int_equal(source_journal_open_records(&r->stream->outlets[0].source_journal), count);
+    number = source_journal_add(&r->stream->outlets[0].source_journal, &b, &n);
     assert_int_equal(n, count);
-    assert_int_equal(source_journal_add(&r->stream->source_journal, &b, NULL), 0);
+    assert_int_equal(source_journal_add(&r->stream->outlets[0].source_journal, &b, NULL), 0);
     return number;
 }
 

@@ -541,7 +541,7 @@ static struct parcel wait_for_parcel(const struct bench *b, size_t index)
     time_t end = time(NULL) + WAIT_S;
     struct parcel p;
 
-    while (!staged_parcel(b->r->stream->reader, index, &p)) {
+    while (!staged_parcel(b->r->stream->outlets[0].reader, index, &p)) {
         usleep(1000);
         assert_true(time(NULL) < end);
     }
@@ -552,7 +552,7 @@ static uint64_t partition_rate(const struct bench *b)
 {
     struct stream_status status;
 
-    stream_status(b->r->stream, clock_wall(), &status);
+    stream_status(b->r->stream, 0, clock_wall(), &status);
     stream_status_release(&status);
     return status.partition_rate;
 }
@@ -594,7 +594,7 @@ static void more_keys_than_there_may_be_are_delivered_early(void **state)
     rig_drain(b->r);
     check_objects(b);
     check_books(b);
-    assert_true(metrics_get(&b->r->stream->metrics, METRIC_PARTITION_COUNT_EXCEEDED) > 0);
+    assert_true(metrics_get(&b->r->stream->outlets[0].metrics, METRIC_PARTITION_COUNT_EXCEEDED) > 0);
     assert_true(b->destination->count > 8);
     rig_stop(b->r);
     bench_free(b);
@@ -642,11 +642,11 @@ static void no_piece_comes_near_the_time_for_a_batch(void **state)
     (void)state;
     time_for_a_batch = STAGE_PIECE_TIME_PART; /* so there is a nanosecond for a piece */
     rig_start(b->r);
-    s = &b->r->stream->staging;
+    s = &b->r->stream->outlets[0].staging;
     assert_null(s->timely_for);
     put(b, "a");
     rig_drain(b->r);
-    assert_ptr_equal(s->timely_for, &b->r->stream->generations.newest->host);
+    assert_ptr_equal(s->timely_for, &b->r->stream->outlets[0].generations.newest->host);
     assert_int_equal(s->timely, 0);
     rig_stop(b->r);
     time_for_a_batch = 0;
@@ -663,11 +663,11 @@ static void look_while_full(void *arg)
 {
     struct look *l = arg;
 
-    pthread_mutex_lock(&l->stream->named_counters_lock);
-    l->stream->staged = 17;
-    l->stream->full_since = clock_mono() - 3600 * NSEC_PER_SEC;
-    pthread_mutex_unlock(&l->stream->named_counters_lock);
-    stream_status(l->stream, clock_wall(), l->status);
+    pthread_mutex_lock(&l->stream->outlets[0].named_counters_lock);
+    l->stream->outlets[0].staged = 17;
+    l->stream->outlets[0].full_since = clock_mono() - 3600 * NSEC_PER_SEC;
+    pthread_mutex_unlock(&l->stream->outlets[0].named_counters_lock);
+    stream_status(l->stream, 0, clock_wall(), l->status);
 }
 
 /* Each may be delivered, and yet the stream stands still: somebody has to know. */
@@ -737,7 +737,7 @@ static void a_parcel_whose_file_is_gone_is_corrupt(void **state)
 
         usleep(1000);
         assert_true(time(NULL) < end);
-        if (staged_parcel(b->r->stream->reader, 1, &p))
+        if (staged_parcel(b->r->stream->outlets[0].reader, 1, &p))
             break;
     } while (true);
     b->destination->refuse_every = 1;
@@ -944,7 +944,7 @@ static void look_for_rest(void *arg)
 {
     struct looks *l = arg;
 
-    l->at_rest = l->at->staging.step == STAGING_IDLE;
+    l->at_rest = l->at->outlets[0].staging.step == STAGING_IDLE;
 }
 
 /* All of it is staged, and nothing else happens. */
@@ -965,7 +965,7 @@ static void what_gathers_is_delivered_when_a_flush_is_asked_for(void **state)
         assert_true(time(NULL) < end);
         delivery_loop_call(b->r->loop, look_for_rest, &l);
     }
-    stream_flush_now(b->r->stream);
+    outlet_flush_now(&b->r->stream->outlets[0]);
     wait_for_objects(b->destination, 2);
     rig_drain(b->r);
     check_books(b);
@@ -990,7 +990,7 @@ static void a_parcel_without_records_in_the_books_is_left(void **state)
     put(b, "a");
     p = wait_for_parcel(b, 1);
     assert_int_equal(p.records, 0);
-    spool_books(b->r->stream->reader, &k);
+    spool_books(b->r->stream->outlets[0].reader, &k);
     assert_int_equal(k.spooled, 1);
     assert_int_equal(k.left, 2);
     snprintf(dir, sizeof(dir), "%s/streams/app/spool", b->r->data_dir);
@@ -1000,7 +1000,7 @@ static void a_parcel_without_records_in_the_books_is_left(void **state)
     assert_int_equal(left, 2);
     rig_start(b->r);
     rig_drain(b->r);
-    spool_books(b->r->stream->reader, &k);
+    spool_books(b->r->stream->outlets[0].reader, &k);
     assert_int_equal(k.left, 0);
     rig_stop(b->r);
     bench_free(b);

@@ -193,7 +193,7 @@ static void what_fails_waits_for_the_resumption(void **state)
     order(ORDER_RETRY);
     assert_non_null(strstr(said, "when it is resumed"));
     settle();
-    while (!stream_is_quiet(engine_find(rig.engine, "a")->stream))
+    while (!outlet_is_quiet(&engine_find(rig.engine, "a")->stream->outlets[0]))
         usleep(1000);
     before = sends();
     usleep(10000); /* several times its wait */

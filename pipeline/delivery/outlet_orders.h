@@ -1,4 +1,4 @@
-/* stream_orders.h -- what an operator asks of a stream that runs.
+/* outlet_orders.h -- what an operator asks of a stream that runs.
  *
  *     pause    it begins nothing more on the way out: no batch is cut, none is transformed, no attempt is made. What is under way ends. Records
  *              are taken as before, until the spool is full. The clocks of retry.duration stand
@@ -10,19 +10,19 @@
  * They are gone with the process. A paused stream in memory goes on when it is flushed for good (stream_flush()), and is not paused any more,
  * because what it has would be lost.
  *
- * Threads    stream_pause() to stream_is_quiet(): any; nothing is waited for. The rest: the delivery thread.
+ * Threads    outlet_pause() to outlet_is_quiet(): any; nothing is waited for. The rest: the delivery thread.
  */
-#ifndef PIPELINE_DELIVERY_STREAM_ORDERS_H
-#define PIPELINE_DELIVERY_STREAM_ORDERS_H
+#ifndef PIPELINE_DELIVERY_OUTLET_ORDERS_H
+#define PIPELINE_DELIVERY_OUTLET_ORDERS_H
 
 #include "pipeline/base/clock.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-struct stream;
+struct outlet;
 
-struct stream_orders {
+struct outlet_orders {
     _Atomic(nsec) paused_since;   /* wall; 0: it is not */
     atomic_uint flushes, retries; /* that were asked for */
     atomic_bool quiet;            /* paused, and nothing is under way */
@@ -35,22 +35,22 @@ struct stream_orders {
 };
 
 /* False: it is paused already, or it is not; or it must not be any more. */
-bool stream_pause(struct stream *st, nsec wall_now);
-bool stream_resume(struct stream *st, nsec wall_now);
-void stream_flush_now(struct stream *st);
-void stream_retry_now(struct stream *st);
+bool outlet_pause(struct outlet *o, nsec wall_now);
+bool outlet_resume(struct outlet *o, nsec wall_now);
+void outlet_flush_now(struct outlet *o);
+void outlet_retry_now(struct outlet *o);
 
-bool stream_is_paused(const struct stream *st);
+bool outlet_is_paused(const struct outlet *o);
 /* It is paused, and nothing of it is under way: there is nothing to wait for. */
-bool stream_is_quiet(const struct stream *st);
+bool outlet_is_quiet(const struct outlet *o);
 
 /* What was asked for since the last turn: the first thing of a turn. */
-void stream_orders_turn(struct stream *st);
+void outlet_orders_turn(struct outlet *o);
 /* The batcher has looked at what came in: is the open batch to be cut, full or not? */
-bool stream_orders_cut(const struct stream *st);
+bool outlet_orders_cut(const struct outlet *o);
 /* It was cut, or there is none. `all`: nothing that has come in is behind it. */
-void stream_orders_have_cut(struct stream *st, bool all);
+void outlet_orders_have_cut(struct outlet *o, bool all);
 /* The last thing of a turn. */
-void stream_orders_end_turn(struct stream *st);
+void outlet_orders_end_turn(struct outlet *o);
 
 #endif
