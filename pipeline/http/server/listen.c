@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +29,8 @@ bool http_listen_is_numeric(const struct address *at)
     return true;
 }
 
-/* -1 with errno. */
-static int open_socket(const struct addrinfo *ai)
+/* -1 with errno. `shares`: another socket of ours may have the port, too (share_port()). */
+static int open_socket(const struct addrinfo *ai, int shares)
 {
     int on = 1, saved;
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -37,8 +38,9 @@ static int open_socket(const struct addrinfo *ai)
     if (fd < 0)
         return -1;
     /* Without it a restart fails for a minute while old connections time out. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-        listen(fd, LISTENER_BACKLOG) == 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, sizeof(shares)) == 0 &&
+        bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, LISTENER_BACKLOG) == 0)
         return fd;
     saved = errno;
     close(fd);
@@ -46,20 +48,22 @@ static int open_socket(const struct addrinfo *ai)
     return -1;
 }
 
-int http_listen(const char *listen, const char *server, struct http_socket *out, struct err *e)
+static int parse(const char *listen, const char *server, struct http_socket *out, struct err *e)
+{
+    *out = (struct http_socket){.fd = -1};
+    return address_parse(listen, &out->at, e) < 0 ? err_wrap(e, "%s.listen `%s`", server, listen) : 0;
+}
+
+static int open_at(const char *listen, const char *server, int shares, struct http_socket *out, struct err *e)
 {
     struct sockaddr_storage sa = {0};
     socklen_t n = sizeof(sa);
     struct addrinfo *found;
-    int rc;
+    int rc = resolve(&out->at, 0, &found);
 
-    *out = (struct http_socket){.fd = -1};
-    if (address_parse(listen, &out->at, e) < 0)
-        return err_wrap(e, "%s.listen `%s`", server, listen);
-    rc = resolve(&out->at, 0, &found);
     if (rc != 0)
         return err_set(e, ERR_CONFIG, "%s.listen `%s`: %s", server, listen, gai_strerror(rc));
-    out->fd = open_socket(found);
+    out->fd = open_socket(found, shares);
     if (out->fd >= 0) { /* the port may have been 0 */
         getsockname(out->fd, (struct sockaddr *)&sa, &n);
         http_address_text((struct sockaddr *)&sa, true, out->address);
@@ -71,6 +75,37 @@ int http_listen(const char *listen, const char *server, struct http_socket *out,
     }
     freeaddrinfo(found);
     return out->fd < 0 ? -1 : 0;
+}
+
+int http_listen(const char *listen, const char *server, struct http_socket *out, struct err *e)
+{
+    return parse(listen, server, out, e) < 0 ? -1 : open_at(listen, server, 0, out, e);
+}
+
+/* The kernel lets two sockets listen on one port when both allow it, at the moment of bind() alone: behind it neither does. */
+static void share_port(int fd, int shares)
+{
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, sizeof(shares)); /* else bind() says so */
+}
+
+int http_listen_beside(const char *listen, const char *server, const struct http_socket *there, struct http_socket *out,
+                       struct err *e)
+{
+    int rc;
+
+    if (parse(listen, server, out, e) < 0)
+        return -1;
+    if (out->at.port == there->at.port && strcmp(out->at.host, there->at.host) == 0) {
+        *out = *there;
+        out->fd = fcntl(there->fd, F_DUPFD_CLOEXEC, 0);
+        return out->fd < 0 ? err_errno(e, "%s: cannot listen on %s", server, listen) : 0;
+    }
+    share_port(there->fd, 1);
+    rc = open_at(listen, server, 1, out, e);
+    share_port(there->fd, 0);
+    if (rc == 0)
+        share_port(out->fd, 0);
+    return rc;
 }
 
 const char *http_address_text(const struct sockaddr *sa, bool port, char out[HTTP_ADDRESS_TEXT])

@@ -28,6 +28,11 @@ struct http_socket {
 /* "127.0.0.1:9273", "localhost:9273", "[::1]:9273". `server` is whose option `listen` it is: api, admin. -1: out->fd is -1, too. */
 MUST_CHECK int http_listen(const char *listen, const char *server, struct http_socket *out, struct err *e);
 
+/* As http_listen(), while a socket of this process listens that is to end: the same address shares its socket; one that contains the other
+ * (0.0.0.0 and 127.0.0.1, of the same port) is no conflict. */
+MUST_CHECK int http_listen_beside(const char *listen, const char *server, const struct http_socket *there,
+                                  struct http_socket *out, struct err *e);
+
 /* No name has to be looked up for it. */
 bool http_listen_is_numeric(const struct address *at);
 

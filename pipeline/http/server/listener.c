@@ -31,7 +31,8 @@ struct http_listener {
     bool running; /* the main thread's */
     int wake;     /* eventfd: stopping, or a client has gone */
     pthread_mutex_t lock;
-    bool stopping;                 /* guarded by lock */
+    pthread_cond_t shut;           /* the socket was closed */
+    bool stopping, shuts;          /* guarded by lock */
     LIST_HEAD(, http_client) list; /* guarded by lock */
     unsigned clients, taken;       /* guarded by lock; taken: and not yet added */
 
@@ -161,7 +162,7 @@ static void accept_some(struct http_listener *l, nsec now)
 static bool wait_for_connection(struct http_listener *l, nsec now)
 {
     struct pollfd fds[] = {{.fd = l->wake, .events = POLLIN}, {.fd = l->conf.fd, .events = POLLIN}};
-    bool wanted = now >= l->accept_at && (l->conf.make_room || !is_full(l));
+    bool wanted = l->conf.fd >= 0 && now >= l->accept_at && (l->conf.make_room || !is_full(l));
     nsec until = l->next_look < l->accept_at || now >= l->accept_at ? l->next_look : l->accept_at;
     uint64_t count;
 
@@ -178,6 +179,11 @@ static bool is_stopping(struct http_listener *l)
 
     pthread_mutex_lock(&l->lock);
     stopping = l->stopping;
+    if (l->shuts && l->conf.fd >= 0) { /* here, where nobody polls it */
+        close(l->conf.fd);
+        l->conf.fd = -1;
+        pthread_cond_broadcast(&l->shut);
+    }
     pthread_mutex_unlock(&l->lock);
     return stopping;
 }
@@ -209,6 +215,7 @@ int http_listener_start(struct http_listener **out, const struct http_listener_c
     l->conf = *conf;
     l->wake = fd;
     pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->shut, NULL);
     *out = l; /* connections may be added before this function returns */
     l->running = thread_start(&l->thread, run, l, "the thread of a listener", e) == 0;
     if (l->running)
@@ -224,6 +231,23 @@ void http_listener_limit(struct http_listener *l, unsigned connections)
     l->conf.connections = connections;
     pthread_mutex_unlock(&l->lock);
     wake(l);
+}
+
+int http_listener_socket(const struct http_listener *l)
+{
+    return l->conf.fd;
+}
+
+void http_listener_shut(struct http_listener *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->shuts = true;
+    pthread_mutex_unlock(&l->lock);
+    wake(l);
+    pthread_mutex_lock(&l->lock);
+    while (l->running && l->conf.fd >= 0)
+        pthread_cond_wait(&l->shut, &l->lock);
+    pthread_mutex_unlock(&l->lock);
 }
 
 void http_listener_stop(struct http_listener *l)
@@ -249,6 +273,7 @@ void http_listener_free(struct http_listener **ll)
         return;
     http_listener_stop(l);
     close(l->wake);
+    pthread_cond_destroy(&l->shut);
     pthread_mutex_destroy(&l->lock);
     MEM_CLEAR(*ll);
 }

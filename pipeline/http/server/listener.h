@@ -43,6 +43,10 @@ struct http_listener_conf {
 MUST_CHECK int http_listener_start(struct http_listener **l, const struct http_listener_conf *conf, struct err *e);
 /* conf.connections is this from now on; those that are open stay. */
 void http_listener_limit(struct http_listener *l, unsigned connections);
+/* Listening, as long as it is not shut or stopped. */
+int http_listener_socket(const struct http_listener *l);
+/* Closes the listening socket, and nothing else: clients that are there go on, within their times. Not while it is stopped. */
+void http_listener_shut(struct http_listener *l);
 /* Closes the listening socket. Clients may still be removed. */
 void http_listener_stop(struct http_listener *l);
 void http_listener_free(struct http_listener **l); /* all clients must have been removed; stops it, too */

@@ -387,6 +387,17 @@ static void log_warning(void *ctx, const char *cause, const char *hint)
     log_warn("the TLS of a listener needs a look", KS("listener", s->conf.name), KS("cause", cause), KS("hint", hint));
 }
 
+static int listen_there(struct http_server *s, const struct http_server_conf *conf, struct err *e)
+{
+    struct http_socket there;
+
+    if (!conf->beside)
+        return http_listen(conf->listen, conf->name, &s->socket, e);
+    there = conf->beside->socket;
+    there.fd = http_listener_socket(conf->beside->listener);
+    return http_listen_beside(conf->listen, conf->name, &there, &s->socket, e);
+}
+
 int http_server_open(struct http_server **out, const struct http_server_conf *conf, struct err *e)
 {
     struct http_server *s = mem_alloc(sizeof(*s));
@@ -402,7 +413,7 @@ int http_server_open(struct http_server **out, const struct http_server_conf *co
         for (size_t i = 0; i < ARRAY_LEN(files); i++)
             s->tls_files[i] = files[i] ? mem_strdup(files[i]) : NULL;
     }
-    if ((s->tls && server_tls_read(s->tls, e) < 0) || http_listen(conf->listen, conf->name, &s->socket, e) < 0) {
+    if ((s->tls && server_tls_read(s->tls, e) < 0) || listen_there(s, conf, e) < 0) {
         http_server_close(&s);
         return -1;
     }
@@ -449,7 +460,7 @@ int http_server_start(struct http_server *s, struct err *e)
     const struct http_listener_conf listener = {
         .name = s->conf.name,
         .fd = s->socket.fd,
-        .connections = s->conf.connections,
+        .connections = s->conf.held ? 0 : s->conf.connections,
         .make_room = s->conf.make_room,
         .timeout = s->conf.first,
         .take = take_connection,
@@ -469,6 +480,11 @@ int http_server_start(struct http_server *s, struct err *e)
 void http_server_limit(struct http_server *s, unsigned connections)
 {
     http_listener_limit(s->listener, connections);
+}
+
+void http_server_shut(struct http_server *s)
+{
+    http_listener_shut(s->listener);
 }
 
 void http_server_stop(struct http_server *s)

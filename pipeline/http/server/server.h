@@ -11,6 +11,7 @@
  *     http_route_shut()      new requests for it are refused with 503 ...
  *     http_route_idle()      ... and those that had begun are over
  *     http_route_close()     the path is nobody's any more
+ *     http_server_shut()     nobody new is accepted
  *     http_server_stop()     no thread is left, all connections are closed; nothing may be suspended
  *     http_server_close()
  *
@@ -55,6 +56,9 @@ struct http_server_conf {
     size_t memory;                            /* per connection, in the library; 0: as it likes */
     const struct server_tls_conf *tls;        /* NULL, or none of it set: plain HTTP */
     const char *base_dir;                     /* where its relative paths start */
+    /* NULL, or one that runs and is to end: its address may be the same (http_listen_beside()). */
+    const struct http_server *beside;
+    bool held; /* it accepts nobody before http_server_limit() */
     /* For the first request of a connection to come; for a whole request from its head on (0: what is left of the first); until the next
      * one; and the library's own, for a client that says nothing. */
     nsec first, request, next, silent;
@@ -102,6 +106,8 @@ MUST_CHECK int http_server_route(struct http_server *s, const struct http_route_
 MUST_CHECK int http_server_start(struct http_server *s, struct err *e);
 /* While it runs: fewer connections than conf says, or as many. Any thread. */
 void http_server_limit(struct http_server *s, unsigned connections);
+/* Its address is free: nobody is accepted any more. Who is connected goes on. */
+void http_server_shut(struct http_server *s);
 void http_server_stop(struct http_server *s); /* again: nothing */
 void http_server_close(struct http_server **s);
 
