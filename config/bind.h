@@ -36,6 +36,7 @@ enum cfg_effect {
     CFG_EFFECT_AS_AROUND,
     CFG_EFFECT_RESTART,  /* the process begins anew */
     CFG_EFFECT_AT_ONCE,  /* it is set */
+    CFG_EFFECT_ADMIN,    /* the admin server's listener begins anew */
     CFG_EFFECT_DELIVERY, /* what is sealed from then on is delivered anew */
     CFG_EFFECT_INPUTS,   /* the inputs begin anew */
 };

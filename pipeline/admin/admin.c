@@ -1,470 +1,170 @@
-/* The server has one thread (http/server/server.h), which nothing may keep: an action that may take long has another one. The server bounds connections and their time, so that clients who only hold a
- * connection cannot keep an operator out. Each page is rendered as a whole from one snapshot, then sent. */
+/* What is asked for by POST waits in one queue, whichever address it came in by; the reload that replaces the address is one of these, and its own
+ * client waits for the answer at the old one. So that one is not closed here: it leaves, on a thread of its own. */
 #include "pipeline/admin/admin.h"
 
-#include "pipeline/admin/api.h"
-#include "pipeline/admin/console.h"
-#include "pipeline/admin/page.h"
-#include "pipeline/admin/post.h"
-#include "pipeline/admin/records.h"
-#include "pipeline/admin/text.h"
-#include "pipeline/base/json.h"
+#include "pipeline/admin/front.h"
+#include "pipeline/admin/whereabouts.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/http/server/server.h"
 
-#include <assert.h>
-#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { ADMIN_MAGIC = 0xad317 };
 
 struct admin {
-    unsigned magic;
-    struct engine *engine;
-    struct http_server *server;
-    struct http_names names;
-    struct buf policy; /* Content-Security-Policy of the console */
-    struct post_office office;
-    struct records_desk desk;
-    struct admin_action own[2];
+    struct admin_front_env env;
+    struct admin_front *front, *next; /* NULL: none; next: prepared */
+    bool prepared;
+    char *data_dir; /* of the last that was prepared; it does not change */
+    struct admin_front *leaving[ADMIN_LEAVING_MAX];
+    size_t leaving_count;
+    pthread_mutex_t lock;
+    char address[HTTP_ADDRESS_TEXT]; /* guarded by lock */
 };
 
-struct reply {
-    unsigned status;
-    const char *type, *policy;
-    const char *allow;    /* of 405 */
-    const char *location; /* of 303 */
-    struct buf body;
-    bool close;
-};
+static const char NOBODY[] = "none";
 
-static const char PLAIN[] = "text/plain; charset=utf-8";
-static const char METRICS[] = "text/plain; version=0.0.4; charset=utf-8";
-static const char JSON[] = "application/json";
-static const char HTML[] = "text/html; charset=utf-8";
-static const char NOTHING[] = "default-src 'none'; frame-ancestors 'none'";
-
-/* --- the pages -----------------------------------------------------------------------------------------------------
- */
-
-/* One line; it is short and fits. */
-static void say(struct reply *re, unsigned status, const char *text)
+static void forget_gone(struct admin *a)
 {
-    buf_clear(&re->body);
-    re->status = buf_printf(&re->body, "%s\n", text) < 0 ? MHD_HTTP_INTERNAL_SERVER_ERROR : status;
-    re->type = PLAIN;
-}
-
-/* What was asked for: the path, and what stands behind it. */
-struct ask {
-    struct admin *a;
-    char *name; /* of the stream in the path; NULL: it has none */
-    struct listing_query query;
-};
-
-static int show_console(const struct ask *ask, struct reply *re)
-{
-    re->type = HTML;
-    re->policy = buf_cstr(&ask->a->policy);
-    return admin_console(ask->a->engine, clock_wall(), &ask->query, &re->body);
-}
-
-static int show_metrics(const struct ask *ask, struct reply *re)
-{
-    re->type = METRICS;
-    return admin_metrics(ask->a->engine, clock_wall(), &re->body);
-}
-
-static int show_ready(const struct ask *ask, struct reply *re)
-{
-    bool ready = false;
-    int rc = admin_ready(ask->a->engine, clock_wall(), &re->body, &ready);
-
-    re->status = ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
-    return rc;
-}
-
-static int show_healthy(const struct ask *ask, struct reply *re)
-{
-    (void)ask;
-    return buf_add_str(&re->body, "ok\n");
-}
-
-static int show_api_status(const struct ask *ask, struct reply *re)
-{
-    re->type = JSON;
-    return admin_api_status(ask->a->engine, clock_wall(), &re->body);
-}
-
-static int show_text(const struct ask *ask, struct reply *re)
-{
-    return admin_text(ask->a->engine, clock_wall(), &ask->query, &re->body);
-}
-
-static int show_api_streams(const struct ask *ask, struct reply *re)
-{
-    re->type = JSON;
-    return admin_api_streams(ask->a->engine, clock_wall(), &ask->query, &re->body);
-}
-
-static int of_a_stream(const struct ask *ask, struct reply *re,
-                       int (*show)(struct engine *engine, nsec wall_now, const char *name, struct buf *out,
-                                   bool *found))
-{
-    bool found;
-    int rc = show(ask->a->engine, clock_wall(), ask->name, &re->body, &found);
-
-    if (rc == 0 && !found)
-        say(re, MHD_HTTP_NOT_FOUND, "there is no stream of this name; a reload may have removed it");
-    return rc;
-}
-
-static int show_stream(const struct ask *ask, struct reply *re)
-{
-    re->type = HTML;
-    re->policy = buf_cstr(&ask->a->policy);
-    return of_a_stream(ask, re, admin_stream_page);
-}
-
-static int show_api_stream(const struct ask *ask, struct reply *re)
-{
-    re->type = JSON;
-    return of_a_stream(ask, re, admin_api_stream);
-}
-
-static int show_api_history(const struct ask *ask, struct reply *re)
-{
-    re->type = JSON;
-    return of_a_stream(ask, re, admin_api_history);
-}
-
-static const struct {
-    const char *path;
-    int (*show)(const struct ask *ask, struct reply *re);
-} PAGES[] = {
-    {"/", show_console},
-    {"/streams/{stream}", show_stream},
-    {"/metrics", show_metrics},
-    {"/healthz", show_healthy},
-    {"/readyz", show_ready},
-    {"/api/status", show_api_status},
-    {"/api/status.txt", show_text},
-    {"/api/streams", show_api_streams},
-    {"/api/streams/{stream}", show_api_stream},
-    {"/api/streams/{stream}/history", show_api_history},
-};
-
-/* *name: of the stream in it, a copy. */
-static int page_of(const char *path, char **name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(PAGES); i++)
-        if (admin_path_fits(PAGES[i].path, path, name))
-            return (int)i;
-    return -1;
-}
-
-static bool is_page(const char *path)
-{
-    char *name = NULL;
-    bool is = page_of(path, &name) >= 0;
-
-    mem_free(name);
-    return is;
-}
-
-static bool is_action(const struct admin *a, const char *path)
-{
-    char *name;
-    bool is = post_find(&a->office, path, &name);
-
-    mem_free(name);
-    return is;
-}
-
-static void not_so(const struct admin *a, const char *path, struct reply *re)
-{
-    if (!is_page(path) && is_action(a, path)) {
-        re->allow = "POST";
-        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "this is asked for by POST");
-    } else {
-        re->allow = "GET, HEAD";
-        say(re, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD: this can be read, and not changed");
+    for (size_t i = a->leaving_count; i > 0; i--) {
+        if (!admin_front_has_gone(a->leaving[i - 1]))
+            continue;
+        admin_front_close(&a->leaving[i - 1]);
+        a->leaving[i - 1] = a->leaving[--a->leaving_count];
     }
 }
 
-static const char *argument(struct MHD_Connection *c, const char *name)
+static int write_whereabouts(const struct admin *a, const struct admin_conf *conf, struct err *e)
 {
-    return MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name);
-}
+    bool tls = conf->tls && server_tls_set(conf->tls);
+    char *cert = tls ? server_tls_path(conf->tls->cert_file, conf->base_dir) : NULL;
+    int rc = a->data_dir ? whereabouts_write(a->data_dir, admin_front_address(a->next), cert, e) : 0;
 
-static struct listing_query query_of(struct MHD_Connection *c)
-{
-    return (struct listing_query){.search = argument(c, "search"),
-                                  .health = argument(c, "health"),
-                                  .sort = argument(c, "sort"),
-                                  .page = argument(c, "page"),
-                                  .limit = argument(c, "limit")};
-}
-
-static void show(struct admin *a, struct MHD_Connection *c, const char *path, struct reply *re)
-{
-    struct ask ask = {.a = a, .query = query_of(c)};
-    int page = page_of(path, &ask.name);
-
-    if (page < 0 && is_action(a, path))
-        not_so(a, path, re);
-    else if (page < 0)
-        say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz /api/status /api/streams");
-    else if (PAGES[page].show(&ask, re) < 0)
-        say(re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is larger than 64 MiB");
-    mem_free(ask.name);
-}
-
-/* --- the server ----------------------------------------------------------------------------------------------------
- */
-
-static enum MHD_Result send_reply(struct MHD_Connection *c, const struct reply *re)
-{
-    struct MHD_Response *r = MHD_create_response_from_buffer(re->body.n, re->body.p, MHD_RESPMEM_MUST_COPY);
-    enum MHD_Result rc;
-
-    if (!r)
-        return MHD_NO;
-    MHD_add_response_header(r, "Content-Type", re->type);
-    MHD_add_response_header(r, "Content-Security-Policy", re->policy);
-    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(r, "X-Frame-Options", "DENY");
-    MHD_add_response_header(r, "Referrer-Policy",
-                            "same-origin"); /* with none, a browser sends the forms of the pages with `Origin: null` */
-    MHD_add_response_header(r, "Cache-Control", "no-store");
-    if (re->allow)
-        MHD_add_response_header(r, "Allow", re->allow);
-    if (re->location)
-        MHD_add_response_header(r, "Location", re->location);
-    if (re->status == MHD_HTTP_UNAUTHORIZED)
-        MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"sluice\"");
-    if (re->close)
-        MHD_add_response_header(r, "Connection", "close");
-    rc = MHD_queue_response(c, re->status, r);
-    MHD_destroy_response(r);
+    mem_free(cert);
     return rc;
 }
 
-static bool is_read(const char *method)
+/* At the start the pages are worth more than the file. */
+static int open_next(struct admin *a, const struct admin_conf *conf, struct err *e)
 {
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-}
-
-/* What follows a request whose end is in doubt is not looked at: the connection is closed. */
-static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const char *why)
-{
-    struct reply re = {.status = status, .type = PLAIN, .policy = NOTHING, .close = true};
-    enum MHD_Result rc;
-
-    buf_init(&re.body, KIB);
-    say(&re, status, why);
-    rc = send_reply(x->connection, &re);
-    buf_release(&re.body);
-    return rc;
-}
-
-static struct reply reply_to(struct http_exchange *x)
-{
-    struct reply re = {.status = MHD_HTTP_OK, .type = PLAIN, .policy = NOTHING};
-
-    http_exchange_await(x, ADMIN_READ_TIMEOUT);
-    buf_init(&re.body, ADMIN_PAGE_MAX_BYTES);
-    re.close = x->guard.codings > 0; /* in chunks: what follows its body is not looked at, see docs/listeners.md */
-    return re;
-}
-
-static enum MHD_Result finish(struct http_exchange *x, struct reply *re)
-{
-    enum MHD_Result rc = send_reply(x->connection, re);
-
-    buf_release(&re->body);
-    return rc;
-}
-
-static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *asked)
-{
-    struct reply re = reply_to(x);
-    struct admin *a = x->ctx;
-    const char *why;
-
-    if (!http_guard_names(&x->guard, asked->method, &a->names, &why))
-        say(&re, MHD_HTTP_FORBIDDEN, why);
-    else if (!is_read(asked->method))
-        not_so(a, asked->url, &re);
-    else
-        show(a, x->connection, asked->url, &re);
-    return finish(x, &re);
-}
-
-/* What an action has said: as it is, as JSON, or for a browser that sent a form. */
-static enum MHD_Result answer_post(struct http_exchange *x, const struct http_asked *asked)
-{
-    const struct post *p = x->own;
-    const struct admin_answer *said = post_answer(p);
-    struct slice text = buf_slice(&said->text);
-    struct reply re = reply_to(x);
-    char *location = NULL;
-    enum MHD_Result rc;
-
-    re.status = said->status;
-    if (said->as != ADMIN_ANSWER_WORDS) {
-        re.type = said->as == ADMIN_ANSWER_JSON ? JSON : HTML;
-        if (said->as == ADMIN_ANSWER_PAGE)
-            re.policy = buf_cstr(&((struct admin *)x->ctx)->policy);
-        if (buf_add_slice(&re.body, text) < 0)
-            say(&re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than 64 MiB");
-    } else if (post_is_form(p) && said->status < 300) {
-        re.status = MHD_HTTP_SEE_OTHER;
-        re.location = location = *post_stream(p) ? mem_printf("/streams/%s", post_stream(p)) : mem_strdup("/");
-    } else if (!post_is_form(p) && strncmp(asked->url, "/api/", 5) == 0) {
-        re.type = JSON;
-        if (buf_add_str(&re.body, "{\"message\":") < 0 ||
-            json_quote(slice_of(text.p, text.n - (text.n > 0)), &re.body) < 0 || buf_add_str(&re.body, "}\n") < 0)
-            say(&re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than 64 MiB");
-    } else if (buf_add_slice(&re.body, text) < 0) {
-        say(&re, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than 64 MiB");
-    }
-    rc = finish(x, &re);
-    mem_free(location);
-    return rc;
-}
-
-static enum MHD_Result begin_post(struct http_exchange *x, const struct http_asked *asked)
-{
-    struct admin *a = x->ctx;
-    struct reply re;
-    unsigned status;
-    const char *why;
-
-    if (http_guard_names(&x->guard, asked->method, &a->names, &why) && !is_page(asked->url)) {
-        if (post_begin(&a->office, x, asked->url, &status, &why) == 0)
-            return MHD_YES;
-        re = reply_to(x);
-        say(&re, status, why);
-        return finish(x, &re);
-    }
-    return answer(x, asked);
-}
-
-/* Answering at once ends the connection: right for whoever wants to send something, wrong for a monitor that comes again
- * in ten seconds. */
-static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked *asked)
-{
-    const struct admin *a = x->ctx;
-
-    assert(a->magic == ADMIN_MAGIC);
-    if (strcmp(asked->method, "POST") == 0)
-        return begin_post(x, asked);
-    return is_read(asked->method) ? MHD_YES : answer(x, asked);
-}
-
-static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked *asked, struct slice piece)
-{
-    if (x->own)
-        return post_more(x->own, piece) ? answer_post(x, asked) : MHD_YES;
-    return piece.n > 0 ? MHD_YES : answer(x, asked);
-}
-
-static const struct http_route_ops ROUTE = {.begin = on_begin, .more = on_more, .refuse = on_refuse, .over = post_over};
-
-/* These pages are wanted most when something is wrong: clients that only hold a connection make room for others. The next request of a
- * connection may come when it likes, within what the library waits for silent clients, but must then be quick. */
-static int start_server(struct admin *a, const struct admin_conf *ac, struct err *e)
-{
-    const struct http_server_conf conf = {
-        .name = "admin",
-        .listen = ac->listen,
-        .tls = ac->tls,
-        .base_dir = ac->base_dir,
-        .threads = 1,
-        .connections = ADMIN_CONNECTIONS,
-        .make_room = true,
-        .suspends = true, /* while an action runs */
-        .first = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
-        .next = 2 * ADMIN_ASK_SECONDS * NSEC_PER_SEC,
-        .silent = ADMIN_ASK_SECONDS * NSEC_PER_SEC,
-    };
-    const struct http_route_conf route = {.owner = "admin", .path = "/", .ops = &ROUTE, .ctx = a};
-    const struct http_socket *at;
-
-    if (http_server_open(&a->server, &conf, e) < 0)
+    if (!a->env.queue && admin_queue_start(&a->env.queue, e) < 0)
         return -1;
-    at = http_server_socket(a->server);
-    http_names_init(&a->names, at->at.host, at->at.loopback, ac->hosts);
-    a->desk = (struct records_desk){.engine = a->engine,
-                                    .open = ac->records == ADMIN_RECORDS_ALWAYS ||
-                                            (ac->records == ADMIN_RECORDS_LOOPBACK && at->at.loopback)};
-    if (http_server_route(a->server, &route, NULL, e) < 0 || http_server_start(a->server, e) < 0)
+    if (admin_front_open(&a->next, conf, &a->env, a->front, e) < 0)
         return -1;
-    if (!at->at.loopback)
-        log_warn("the admin pages can be read by everybody who reaches this address", KS("address", at->address),
-                 KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
+    if (write_whereabouts(a, conf, e) == 0)
+        return 0;
+    if (a->front) {
+        admin_front_close(&a->next);
+        return -1;
+    }
+    log_warn("where the admin server is reached cannot be kept in data_dir: commands ask where the configuration says",
+             KE("cause", e),
+             KS("hint", "see to that folder; `sluice reload` may need --url once admin.listen is another"));
     return 0;
 }
 
-/* Without a token nobody can show one: pages are worth more than that. */
-static void find_token(struct admin *a, const struct admin_conf *conf)
+int admin_prepare(struct admin *a, const struct admin_conf *conf, struct err *e)
+{
+    forget_gone(a);
+    if (a->leaving_count == ADMIN_LEAVING_MAX)
+        return err_set(
+            e, ERR_LIMIT,
+            "the admin server still answers what was asked at its addresses of before; reload again in a minute");
+    if (conf->data_dir && !a->data_dir)
+        a->data_dir = mem_strdup(conf->data_dir);
+    if (conf->listen && open_next(a, conf, e) < 0)
+        return -1;
+    a->prepared = true;
+    return 0;
+}
+
+/* Who asks for it is told where it is now: the file first. */
+static void place_whereabouts(struct admin *a)
 {
     struct err e;
 
-    a->office.token_known = true;
-    if (conf->token) {
-        a->office.token = admin_token_of(slice_str(conf->token));
-    } else if (admin_token_keep(conf->data_dir, &a->office.token, &e) < 0) {
-        a->office.token_known = false;
-        log_warn("the token for what is asked for by POST cannot be kept: all of that is refused in this run",
-                 KE("cause", &e), KS("hint", "see to that file and start again, or set admin.token"));
-    }
+    if (!a->data_dir)
+        return;
+    if (!a->front)
+        whereabouts_remove(a->data_dir);
+    else if (whereabouts_place(a->data_dir, &e) < 0)
+        log_debug("the file admin.address stays what it was", KE("cause", &e));
 }
 
-int admin_start(struct admin **out, const struct admin_conf *conf, struct engine *engine, struct err *e)
+static void set_address(struct admin *a)
+{
+    char before[HTTP_ADDRESS_TEXT];
+
+    pthread_mutex_lock(&a->lock);
+    memcpy(before, a->address, sizeof(before));
+    snprintf(a->address, sizeof(a->address), "%s", a->front ? admin_front_address(a->front) : NOBODY);
+    pthread_mutex_unlock(&a->lock);
+    if (before[0] && strcmp(before, a->address) != 0)
+        log_info("the admin server listens on another address", KS("address", a->address), KS("before", before));
+}
+
+void admin_take(struct admin *a)
+{
+    struct admin_front *old = a->front;
+
+    if (!a->prepared)
+        return;
+    a->prepared = false;
+    a->front = a->next;
+    a->next = NULL;
+    place_whereabouts(a);
+    set_address(a);
+    if (a->front)
+        admin_front_go(a->front);
+    if (!old)
+        return;
+    admin_front_leave(old);
+    a->leaving[a->leaving_count++] = old;
+}
+
+void admin_drop(struct admin *a)
+{
+    a->prepared = false;
+    if (!a->next)
+        return;
+    if (a->data_dir)
+        whereabouts_drop(a->data_dir);
+    admin_front_close(&a->next);
+}
+
+struct admin *admin_new(struct engine *engine, struct admin_actions actions)
 {
     struct admin *a = mem_alloc(sizeof(*a));
-    struct page policy = {.out = &a->policy};
 
-    a->magic = ADMIN_MAGIC;
-    a->engine = engine;
-    a->office.actions = conf->actions;
-    a->own[0] = (struct admin_action){.path = "/api/streams/{stream}/records",
-                                      .run = records_as_json,
-                                      .ctx = &a->desk,
-                                      .quiet = true,
-                                      .at_once = true};
-    a->own[1] = (struct admin_action){
-        .path = "/streams/{stream}/records", .run = records_as_page, .ctx = &a->desk, .quiet = true};
-    a->office.own = (struct admin_actions){a->own, ARRAY_LEN(a->own)};
-    buf_init(&a->policy, 4 * KIB);
-    admin_console_policy(&policy);
-    find_token(a, conf);
-    if (admin_queue_start(&a->office.queue, e) < 0 || start_server(a, conf, e) < 0) {
-        admin_stop(&a);
-        return -1;
-    }
-    *out = a;
-    return 0;
+    a->env = (struct admin_front_env){.engine = engine, .actions = actions};
+    pthread_mutex_init(&a->lock, NULL);
+    return a;
 }
 
-void admin_stop(struct admin **a)
+void admin_stop(struct admin **ap)
 {
-    if (!*a)
+    struct admin *a = *ap;
+
+    if (!a)
         return;
-    if ((*a)->office.queue)
-        admin_queue_stop((*a)->office.queue); /* no connection is suspended behind it, or will be */
-    http_server_close(&(*a)->server);         /* closes all connections */
-    admin_queue_free(&(*a)->office.queue);
-    buf_release(&(*a)->policy);
-    MEM_CLEAR(*a);
+    if (a->env.queue)
+        admin_queue_stop(a->env.queue); /* no connection is suspended behind it, or will be */
+    admin_drop(a);
+    while (a->leaving_count > 0)
+        admin_front_close(&a->leaving[--a->leaving_count]);
+    if (a->front && a->data_dir)
+        whereabouts_remove(a->data_dir);
+    admin_front_close(&a->front);
+    admin_queue_free(&a->env.queue);
+    mem_free(a->data_dir);
+    pthread_mutex_destroy(&a->lock);
+    MEM_CLEAR(*ap);
 }
 
-const char *admin_address(const struct admin *a)
+void admin_address(struct admin *a, char out[HTTP_ADDRESS_TEXT])
 {
-    return http_server_socket(a->server)->address;
+    pthread_mutex_lock(&a->lock);
+    memcpy(out, a->address, HTTP_ADDRESS_TEXT);
+    pthread_mutex_unlock(&a->lock);
 }

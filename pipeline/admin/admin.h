@@ -14,7 +14,16 @@
  *     403  a foreign name in Host, or a page of another site    404  nothing of this name    405  it is read, or it is asked for by POST
  *     413  a body that is too large    401  no token, or not the right one    503  it stops, or too much was asked for at once
  *
- * Threads    its own (libmicrohttpd), and one for the actions. Ownership: the engine and what conf points to outlive it.
+ * All that stands in `admin` may change while it runs. Another address is opened before the old one is closed, and what was asked there is
+ * answered there:
+ *
+ *     admin_new()        nobody is answered
+ *     admin_prepare()    what the configuration says is opened, beside what runs. -1: nothing has changed
+ *     admin_take()       it takes the place of what ran ...
+ *     admin_drop()       ... or goes as it came
+ *
+ * Threads    its own (libmicrohttpd), and one for the actions. prepare, take, drop: any, also that of an action; one at a time. stop: when
+ *            nobody does that any more. Ownership: engine, actions and data_dir outlive it; conf is borrowed for the call.
  */
 #ifndef PIPELINE_ADMIN_ADMIN_H
 #define PIPELINE_ADMIN_ADMIN_H
@@ -25,6 +34,8 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/engine/status.h"
+#include "pipeline/http/server/listen.h"
+#include "pipeline/http/server/server_tls.h"
 
 struct admin;
 
@@ -32,19 +43,22 @@ struct admin;
 enum admin_records { ADMIN_RECORDS_LOOPBACK, ADMIN_RECORDS_ALWAYS, ADMIN_RECORDS_NEVER };
 
 struct admin_conf {
-    const char *listen;
+    const char *listen;                /* NULL: nobody is answered */
     const struct cfg_strings *hosts;   /* names it answers to besides its own (server/guard.h); may be NULL */
     const struct server_tls_conf *tls; /* NULL, or none of it set: plain HTTP */
     const char *base_dir;              /* where its relative paths start */
-    const char *token;                 /* admin.token; NULL: that of data_dir */
-    const char *data_dir;
+    const char *token;                 /* admin.token; NULL: that of data_dir alone */
+    const char *data_dir;              /* NULL: there is none, for tests */
     enum admin_records records;
-    struct admin_actions actions;
 };
 
-MUST_CHECK int admin_start(struct admin **a, const struct admin_conf *conf, struct engine *engine, struct err *e);
+struct admin *admin_new(struct engine *engine, struct admin_actions actions);
+MUST_CHECK int admin_prepare(struct admin *a, const struct admin_conf *conf, struct err *e);
+void admin_take(struct admin *a);
+void admin_drop(struct admin *a);
 void admin_stop(struct admin **a);
-const char *admin_address(const struct admin *a); /* with the real port when 0 was configured */
+/* With the real port when 0 was configured; "none". */
+void admin_address(struct admin *a, char out[HTTP_ADDRESS_TEXT]);
 
 /* The pages, without the server. */
 MUST_CHECK int admin_metrics(struct engine *engine, nsec wall_now, struct buf *out);

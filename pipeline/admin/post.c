@@ -101,13 +101,17 @@ static char *form_field(char *body, const char *name)
 
 static bool may(struct post *p)
 {
+    const struct post_office *po = p->office;
     const char *shown = header(p, "Authorization");
+    bool right = false;
 
     if (strncasecmp(shown, BEARER, sizeof(BEARER) - 1) == 0)
         shown += sizeof(BEARER) - 1;
     else
         shown = p->form && buf_add_char(&p->body, '\0') == 0 ? form_field(p->body.p, "token") : NULL;
-    return p->office->token_known && shown && admin_token_is(&p->office->token, slice_str(shown));
+    for (size_t i = 0; shown && i < po->token_count; i++)
+        right |= admin_token_is(&po->tokens[i], slice_str(shown));
+    return right;
 }
 
 static void refuse(struct post *p)
@@ -116,11 +120,11 @@ static void refuse(struct post *p)
 
     (void)admin_answer_say(&p->call.answer, MHD_HTTP_UNAUTHORIZED,
                            "this needs the token: `Authorization: Bearer TOKEN`, or the field `token` of a form. It is "
-                           "what admin.token says, or else in the file admin.token of data_dir");
+                           "what admin.token says, and what the file admin.token of data_dir holds");
     if (log_due(&po->refused_log, clock_mono(), ADMIN_REFUSED_EVERY))
         log_warn("an action was refused, as the token is not right", KS("action", p->path), KS("client", p->x->from),
                  KU("suppressed", po->refused_log.suppressed),
-                 KS("hint", "it is what admin.token says, or else in the file admin.token of data_dir"));
+                 KS("hint", "it is what admin.token says, and what the file admin.token of data_dir holds"));
 }
 
 /* --- the body, and behind it ---------------------------------------------------------------------------------------- */

@@ -21,8 +21,8 @@
 struct post_office {
     struct admin_actions actions, own; /* of who started the server; the server's */
     struct admin_queue *queue;
-    struct admin_token token;
-    bool token_known; /* false: there is none that anybody could show */
+    struct admin_token tokens[2]; /* each of them is right: admin.token, and that of data_dir */
+    size_t token_count;           /* 0: there is none that anybody could show */
     struct log_limit refused_log;
 };
 

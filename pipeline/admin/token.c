@@ -1,6 +1,6 @@
-/* The file is written beside its place and moved there, so that who reads it finds a whole token or none. */
 #include "pipeline/admin/token.h"
 
+#include "pipeline/admin/own_file.h"
 #include "pipeline/base/io.h"
 #include "pipeline/base/mem.h"
 
@@ -73,39 +73,15 @@ int admin_token_read(const char *data_dir, char text[ADMIN_TOKEN_TEXT], struct e
     return rc;
 }
 
-/* In a file of its own: one that lay there may be another's, or open elsewhere. */
-static int write_fresh(const char *file, const char *beside, const char *text, struct err *e)
-{
-    char line[ADMIN_TOKEN_TEXT + 1];
-    int fd, rc = 0;
-
-    (void)unlink(beside);
-    fd = io_open(&io_ops_real, beside, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
-    if (fd < 0)
-        return -1;
-    snprintf(line, sizeof(line), "%s\n", text);
-    if (fchmod(fd, 0600) < 0 || io_write_all(fd, slice_str(line)) < 0 || fdatasync(fd) < 0)
-        rc = err_errno(e, "%s cannot be written", beside);
-    if (close(fd) < 0 && rc == 0)
-        rc = err_errno(e, "%s cannot be written", beside);
-    if (rc == 0 && rename(beside, file) < 0)
-        rc = err_errno(e, "%s cannot be renamed", beside);
-    if (rc < 0)
-        (void)unlink(beside);
-    return rc;
-}
-
 static int make(const char *file, char text[ADMIN_TOKEN_TEXT], struct err *e)
 {
-    char *beside = mem_printf("%s.new", file);
     unsigned char bits[SHA256_BYTES];
-    int rc;
+    char line[ADMIN_TOKEN_TEXT + 1];
 
     random_bytes(bits, sizeof(bits));
     hex_encode(bits, sizeof(bits), text);
-    rc = write_fresh(file, beside, text, e);
-    mem_free(beside);
-    return rc;
+    snprintf(line, sizeof(line), "%s\n", text);
+    return own_file_write(file, slice_str(line), e) < 0 ? -1 : own_file_place(file, e);
 }
 
 int admin_token_keep(const char *data_dir, struct admin_token *t, struct err *e)

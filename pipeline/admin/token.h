@@ -1,8 +1,9 @@
 /* token.h -- the secret that whoever changes something by POST has to show.
  *
- * It is what `admin.token` says. Without that option the daemon makes one, and keeps it in data_dir/admin.token (mode 0600): the commands of
- * this machine that work for the same configuration read it there, and so can the operator, for the console. It stays the same
- * over restarts; to have another, remove the file and start again. A file that others could have read or written is replaced.
+ * It is what `admin.token` says. Beside that the daemon makes one, and keeps it in data_dir/admin.token (mode 0600): the commands of
+ * this machine that work for the same configuration read it there, whatever `admin.token` says by now, and so can the operator, for the
+ * console. It stays the same over restarts; to have another, remove the file and start again. A file that others could have read or
+ * written is replaced.
  *
  * Threads    made and read by whoever starts; admin_token_is(): any.
  */

@@ -1134,6 +1134,9 @@
 #define ADMIN_BODY_MAX        (4 * KIB)
 #define ADMIN_ANSWER_MAX      (1 * MIB)
 #define ADMIN_ACTIONS_WAITING LIMIT(8, 2)
+/* Addresses of before, at which something that was asked is still being answered; and how often that is looked at. */
+#define ADMIN_LEAVING_MAX 4
+#define ADMIN_LEAVE_TICK  (NSEC_PER_SEC / 2)
 /* Between two log lines of requests with a wrong token. */
 #define ADMIN_REFUSED_EVERY (60 * NSEC_PER_SEC)
 /* One short piece of a page. */

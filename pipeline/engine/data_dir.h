@@ -4,6 +4,7 @@
  *     data_dir/machine            where the folder was used last: a start on a copy of it says so
  *     data_dir/streams/NAME/spool one spool per stream
  *     data_dir/admin.token        what is shown to change something by POST (admin/token.h); not made here
+ *     data_dir/admin.address      where that is (admin/whereabouts.h); likewise
  *     data_dir/tmp                unlinked files of large bodies
  *     data_dir/redrive            what `sluice redrive` has put back of buckets (redrive/progress_file.h); not made here
  *

@@ -178,11 +178,10 @@ static void check_tls(struct check *c, const char *server, const struct server_t
 static void check_addresses(struct check *c)
 {
     bool api_ours = c->running && c->api_listens && is_same(c->running->api.listen, c->s->api.listen);
-    bool admin_ours = c->running && is_same(c->running->http_listen, c->s->http_listen);
 
     if (c->s->api_used && !api_ours)
         check_free(c, "api", c->s->api.listen);
-    if (c->s->http_listen && !admin_ours)
+    if (c->s->http_listen && !c->running) /* a reload has it already (reload_conf.prepare) */
         check_free(c, "admin", c->s->http_listen);
     if (c->s->api_used)
         check_tls(c, "api", &c->s->api.tls);

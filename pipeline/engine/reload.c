@@ -119,7 +119,22 @@ static void insist(const struct reload *r, struct settings_diff *d)
     }
 }
 
-/* NULL: there are mistakes, or something is not there. `d` is to be released in any case. */
+/* The only certain check of an address is to have it. */
+static void prepare(struct reload *r, const struct settings *s, const struct settings_diff *d, struct cfg_errors *found)
+{
+    struct err e;
+
+    if (d->admin && r->conf.prepare && r->conf.prepare(r->conf.ctx, s, &e) < 0)
+        cfg_error(found, settings_place(s, "admin", "listen"), "%s", e.msg);
+}
+
+static void take_back_prepared(struct reload *r)
+{
+    if (r->conf.not_so)
+        r->conf.not_so(r->conf.ctx);
+}
+
+/* NULL: there are mistakes, or something is not there. Else what was prepared is to be had, or taken back. `d` is to be released in any case. */
 static struct settings *check(struct reload *r, struct settings_diff *d, struct cfg_errors *found)
 {
     const struct settings *running = r->running;
@@ -145,6 +160,8 @@ static struct settings *check(struct reload *r, struct settings_diff *d, struct 
     engine_status(r->conf.engine, &es);
     if (cfg_errors_count(found) == 0)
         preflight_check_changes(s, running, es.api_address != NULL, d, found);
+    if (cfg_errors_count(found) == 0)
+        prepare(r, s, d, found);
     if (cfg_errors_count(found) > 0)
         settings_free(&s);
     return s;
@@ -226,6 +243,7 @@ static enum reload_result take_effect(struct reload *r, const char *by, struct s
     if (result != RELOAD_DONE) {
         engine_set_api_keys(r->conf.engine, &r->running->api);
         engine_set_memory(r->conf.engine, r->running->memory_limit);
+        take_back_prepared(r);
     }
     if (result == RELOAD_DONE) {
         adopt(r, s);
@@ -268,6 +286,7 @@ static enum reload_result run(struct reload *r, const char *by, bool only_look, 
     } else if (only_look) {
         if (settings_diff_describe(&d, out) == 0)
             say_counts(s, &d, "a reload would leave", out);
+        take_back_prepared(r);
         settings_free(&s);
     } else {
         result = take_effect(r, by, s, &d, out);

@@ -27,6 +27,10 @@ struct reload_conf {
     const struct settings *settings; /* of the start; borrowed */
     struct engine *engine;
     bool once; /* it is refused, then */
+    /* Something of `admin` differs: it is opened, beside what runs. -1: it cannot be, and nothing has changed. Behind it comes `at_once`, or
+     * `not_so`. NULL: there is nothing to open. */
+    int (*prepare)(void *ctx, const struct settings *now, struct err *e);
+    void (*not_so)(void *ctx);
     /* On the thread of reload_now(); each may be NULL. A reload begins and ends, whatever comes of it; `at_once`: options of the process
      * (log.level, shutdown.grace) are these from now on; borrowed for the call. */
     void (*begins)(void *ctx);

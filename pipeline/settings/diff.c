@@ -167,6 +167,7 @@ void settings_diff(const struct settings *before, const struct settings *now, st
     compare(&c, settings_fields, "", CFG_EFFECT_RESTART, (struct side){before, old_root}, (struct side){now, root},
             root->at);
     out->at_once = c.options;
+    out->admin = c.differs[CFG_EFFECT_ADMIN];
     for (size_t i = 0; i < now->stream_count; i++)
         add(out, find(olds, before->stream_count, &now->streams[i]), &now->streams[i], errs);
     for (size_t i = 0; i < before->stream_count; i++)

@@ -31,6 +31,7 @@ struct settings_diff {
     size_t count;
     size_t counts[SETTINGS_CHANGED + 1]; /* streams, by their change */
     char *at_once;                       /* options at the top of the file: "log.level"; NULL: none differs */
+    bool admin;                          /* one of those of `admin` */
 };
 
 /* What needs a restart is a mistake in errs, each with its place in `now`; no value is shown. */

@@ -31,8 +31,8 @@ static const struct cfg_field admin_fields[] = {
      .secret = true,
      .min = 16,
      .max = 256,
-     .help = "whoever changes something by POST shows it; left out: one that is made, in the file admin.token of "
-             "data_dir"},
+     .help =
+         "whoever changes something by POST shows it, or the one that is made, in the file admin.token of data_dir"},
     {.name = "records",
      .type = CFG_ENUM,
      .offset = offsetof(struct settings, admin_records),
@@ -110,7 +110,11 @@ const struct cfg_field settings_fields[] = {
      .offset = offsetof(struct settings, api),
      .fields = api_fields,
      .help = "the Firehose API"},
-    {.name = "admin", .type = CFG_BLOCK, .fields = admin_fields, .help = "the operators' HTTP server"},
+    {.name = "admin",
+     .type = CFG_BLOCK,
+     .fields = admin_fields,
+     .effect = CFG_EFFECT_ADMIN,
+     .help = "the operators' HTTP server"},
     {.name = "limits", .type = CFG_BLOCK, .fields = limits_fields, .help = "bounds of the whole process"},
     {.name = "log", .type = CFG_BLOCK, .fields = log_fields, .help = "log lines"},
     {.name = "shutdown", .type = CFG_BLOCK, .fields = shutdown_fields, .help = "how it stops"},

@@ -106,13 +106,15 @@ static void tick(void *ctx)
     }
 }
 
-static void log_started(struct engine *en, const struct admin *admin)
+static void log_started(struct engine *en, struct admin *admin)
 {
     struct engine_view v;
     struct engine_status es;
     struct stream_status s;
+    char at[HTTP_ADDRESS_TEXT];
 
     engine_status(en, &es);
+    admin_address(admin, at);
     engine_view_take(en, &v);
     for (size_t i = 0; engine_stream_status(&v, i, clock_wall(), &s); i++) {
         log_info("stream", KS("stream", s.name), KS("inputs", s.inputs), KS("destination", s.destination),
@@ -121,7 +123,7 @@ static void log_started(struct engine *en, const struct admin *admin)
     }
     engine_view_release(&v);
     log_info("running", KS("version", es.version), KU("streams", es.streams),
-             KS("api", es.api_address ? es.api_address : "none"), KS("admin", admin ? admin_address(admin) : "none"));
+             KS("api", es.api_address ? es.api_address : "none"), KS("admin", at));
 }
 
 /* True: there are some. */
@@ -351,10 +353,34 @@ static void on_reloaded(void *ctx)
     service_ready(&r->service);
 }
 
+static int open_admin(void *ctx, const struct settings *s, struct err *e)
+{
+    struct run *r = ctx;
+    const struct admin_conf conf = {
+        .listen = s->http_listen,
+        .hosts = &s->admin_hosts,
+        .tls = &s->admin_tls,
+        .base_dir = s->base_dir,
+        .token = s->admin_token,
+        .data_dir = s->data_dir,
+        .records = (enum admin_records)s->admin_records,
+    };
+
+    return admin_prepare(r->admin, &conf, e);
+}
+
+static void no_other_admin(void *ctx)
+{
+    struct run *r = ctx;
+
+    admin_drop(r->admin);
+}
+
 static void set_at_once(void *ctx, const struct settings *now)
 {
     struct run *r = ctx;
 
+    admin_take(r->admin);
     log_set_level(now->log_level);
     atomic_store(&r->grace, now->shutdown_grace);
     way_out_set_grace(r->way_out, now->shutdown_grace);
@@ -396,13 +422,22 @@ static int start_reloads(struct run *r, struct err *e)
     const struct reload_conf conf = {.settings = r->settings,
                                      .engine = r->engine,
                                      .once = r->once,
+                                     .prepare = open_admin,
+                                     .not_so = no_other_admin,
                                      .begins = on_reload,
                                      .at_once = set_at_once,
                                      .ends = on_reloaded,
                                      .ctx = r};
 
     r->reload = reload_new(&conf);
+    admin_take(r->admin); /* from here on somebody may ask for one */
     return hangup_start(&r->hangup, r->reload, e);
+}
+
+static int begin_admin(struct run *r, const struct admin_action *actions, size_t n, struct err *e)
+{
+    r->admin = admin_new(r->engine, (struct admin_actions){actions, n});
+    return open_admin(r, r->settings, e) < 0 ? -1 : start_reloads(r, e);
 }
 
 static int run_engine(struct run *r)
@@ -416,22 +451,11 @@ static int run_engine(struct run *r)
         {.path = "/api/streams/{stream}/flush", .run = order_asked, .ctx = r, .at_once = true},
         {.path = "/api/streams/{stream}/retry", .run = order_asked, .ctx = r, .at_once = true},
     };
-    const struct admin_conf admin = {
-        .listen = s->http_listen,
-        .hosts = &s->admin_hosts,
-        .tls = &s->admin_tls,
-        .base_dir = s->base_dir,
-        .token = s->admin_token,
-        .data_dir = s->data_dir,
-        .records = (enum admin_records)s->admin_records,
-        .actions = {actions, ARRAY_LEN(actions)},
-    };
     int rc = CLI_FAILED;
     struct err e;
 
     way_out_tell(r->way_out, tell_start, r);
-    if (engine_start(&r->engine, s, r->once, &e) < 0 || start_reloads(r, &e) < 0 ||
-        (s->http_listen && admin_start(&r->admin, &admin, r->engine, &e) < 0)) {
+    if (engine_start(&r->engine, s, r->once, &e) < 0 || begin_admin(r, actions, ARRAY_LEN(actions), &e) < 0) {
         log_error("cannot start", KE("cause", &e));
         /* What has begun ends in time, or is left. */
         way_out_by(r->way_out, clock_mono() + RUN_STOP_TIMEOUT, CLI_FAILED);

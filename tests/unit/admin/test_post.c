@@ -6,6 +6,7 @@
 #include "pipeline/base/log.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <semaphore.h>
@@ -64,20 +65,31 @@ static const struct admin_action ACTIONS[] = {
 static struct admin *admin;
 static struct sockaddr_in at;
 
+/* As a reload does. */
+static void begin_at(const struct admin_conf *conf)
+{
+    char address[HTTP_ADDRESS_TEXT];
+    struct err e;
+
+    if (admin_prepare(admin, conf, &e) < 0)
+        fail_msg("%s", e.msg);
+    admin_take(admin);
+    admin_address(admin, address);
+    at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    at.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+}
+
 static int setup(void **state)
 {
-    const struct admin_conf conf = {.listen = "127.0.0.1:0", .token = TOKEN, .actions = {ACTIONS, ARRAY_LEN(ACTIONS)}};
-    struct err e;
+    const struct admin_conf conf = {.listen = "127.0.0.1:0", .token = TOKEN};
 
     (void)state;
     log_set_level(LOG_ERROR);
     atomic_store(&ran, 0);
     sem_init(&begun, 0, 0);
     sem_init(&go_on, 0, 0);
-    if (admin_start(&admin, &conf, NULL, &e) < 0)
-        fail_msg("%s", e.msg);
-    at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    at.sin_port = htons((uint16_t)atoi(strchr(admin_address(admin), ':') + 1));
+    admin = admin_new(NULL, (struct admin_actions){ACTIONS, ARRAY_LEN(ACTIONS)});
+    begin_at(&conf);
     return 0;
 }
 
@@ -228,6 +240,67 @@ static void a_long_one_holds_up_nobody(void **state)
     assert_non_null(strstr(answer, "at last"));
 }
 
+/* Who waits at the old address is answered there; nobody else is. */
+static void another_address_takes_its_place(void **state)
+{
+    const struct admin_conf elsewhere = {.listen = "localhost:0", .token = "another token of it"};
+    const struct sockaddr_in before = at;
+    int first, fd;
+
+    (void)state;
+    first = send_post("/long", BEARER, "");
+    while (sem_wait(&begun) < 0)
+        ;
+    begin_at(&elsewhere);
+    assert_int_not_equal(at.sin_port, before.sin_port);
+    sem_post(&go_on);
+    assert_int_equal(status_of(first), 200);
+    assert_non_null(strstr(answer, "at last"));
+    assert_int_equal(post("/do", BEARER, ""), 401);
+    assert_int_equal(post("/do", "Authorization: Bearer another token of it\r\n", ""), 200);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&before, sizeof(before)), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(fd);
+}
+
+/* The port stays, whatever else is another; and so does one that the new address contains. */
+static void the_same_port_is_handed_over(void **state)
+{
+    const struct admin_conf same = {.listen = "127.0.0.1:0", .token = "another token of it"};
+    const in_port_t port = at.sin_port;
+    char everywhere[32];
+    struct admin_conf wide = {.listen = everywhere, .token = TOKEN};
+    struct err e;
+
+    (void)state;
+    begin_at(&same);
+    assert_int_equal(at.sin_port, port);
+    assert_int_equal(post("/do", BEARER, ""), 401);
+    snprintf(everywhere, sizeof(everywhere), "0.0.0.0:%u", ntohs(port));
+    assert_int_equal(admin_prepare(admin, &wide, &e), 0);
+    admin_drop(admin); /* nothing has changed */
+    assert_int_equal(post("/do", BEARER, ""), 401);
+    begin_at(&wide);
+    assert_int_equal(at.sin_port, port);
+    assert_int_equal(post("/do", BEARER, ""), 200);
+}
+
+static void nobody_is_answered_where_it_says_none(void **state)
+{
+    const struct admin_conf none = {.listen = NULL}, again = {.listen = "127.0.0.1:0", .token = TOKEN};
+    char address[HTTP_ADDRESS_TEXT];
+    struct err e;
+
+    (void)state;
+    assert_int_equal(admin_prepare(admin, &none, &e), 0);
+    admin_take(admin);
+    admin_address(admin, address);
+    assert_string_equal(address, "none");
+    begin_at(&again);
+    assert_int_equal(post("/do", BEARER, ""), 200);
+}
+
 /* The one that runs is waited for, and its answer is given up; those behind it do not run. */
 static void an_end_leaves_nobody_waiting(void **state)
 {
@@ -255,6 +328,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(paths_and_methods, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_one_holds_up_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_address_takes_its_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_port_is_handed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_answered_where_it_says_none, setup, teardown),
         cmocka_unit_test_setup_teardown(an_end_leaves_nobody_waiting, setup, teardown),
     };
 

@@ -125,13 +125,14 @@ static void try_one(const struct cfg_field *f, const char *name, enum cfg_effect
     compare(&o);
     if (effect == CFG_EFFECT_RESTART)
         snprintf(wanted, sizeof(wanted), "%s`%s` is another one than ", of_stream ? "stream `app`: " : "", name);
-    else if (effect == CFG_EFFECT_AT_ONCE)
+    else if (effect == CFG_EFFECT_AT_ONCE || effect == CFG_EFFECT_ADMIN)
         snprintf(wanted, sizeof(wanted), "set at once: %s\n", name);
     else
         snprintf(wanted, sizeof(wanted), "stream app: deliveries begin anew (%s)\n", name);
     if (!strstr(buf_cstr(&o.text), wanted))
         fail_msg("%s: not like \"%s\": %s", name, wanted, buf_cstr(&o.text));
     assert_int_equal(cfg_errors_count(o.errs), effect == CFG_EFFECT_RESTART);
+    assert_int_equal(o.d.admin, effect == CFG_EFFECT_ADMIN);
     assert_ptr_equal(strchr(buf_cstr(&o.text), '\n'), strrchr(buf_cstr(&o.text), '\n'));
     assert_null(strstr(buf_cstr(&o.text), "altered")); /* no values */
     release(&o);
