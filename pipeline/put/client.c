@@ -23,7 +23,7 @@
 #define CONTENT_TYPE "application/x-amz-json-1.1"
 
 /* A server that listens everywhere is reached on loopback. */
-char *put_endpoint_of(const char *listen, const struct server_tls_conf *tls)
+char *put_endpoint_of(const char *listen, bool tls)
 {
     struct address at;
     struct err e;
@@ -32,8 +32,7 @@ char *put_endpoint_of(const char *listen, const struct server_tls_conf *tls)
     if (address_parse(listen, &at, &e) < 0)
         return NULL;
     host = strcmp(at.host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(at.host, "::") == 0 ? "::1" : at.host;
-    return mem_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", tls->cert_file ? "https" : "http", host,
-                      at.port);
+    return mem_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", host, at.port);
 }
 
 struct put_client {

@@ -18,7 +18,7 @@
 struct put_client;
 
 /* Where a server that has this `listen` is reached from here: "https://127.0.0.1:9273". NULL: it is no address. The caller frees it. */
-char *put_endpoint_of(const char *listen, const struct server_tls_conf *tls);
+char *put_endpoint_of(const char *listen, bool tls);
 
 struct put_client_conf {
     const char *endpoint; /* http://127.0.0.1:4573 */

@@ -71,7 +71,7 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
                        "the API wants a certificate from its clients (api.tls.client_ca_file), and this "
                        "command has none; send with another client");
     if (own_api)
-        to.endpoint = endpoint = put_endpoint_of(file->api.listen, &file->api.tls);
+        to.endpoint = endpoint = put_endpoint_of(file->api.listen, file->api.tls.cert_file != NULL);
     if (own_api && file->api.tls.cert_file)
         to.cert_file = cert_file = server_tls_path(file->api.tls.cert_file, file->base_dir);
     to.region = choose_region(file, own_api);

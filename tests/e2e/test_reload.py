@@ -1,6 +1,8 @@
 """A reload: what differs in the file takes effect, and nothing else is touched."""
 
+import http.client
 import os
+import socket
 import subprocess
 import threading
 
@@ -284,6 +286,73 @@ def test_the_command_sends_a_signal_where_nobody_answers(t):
     code, said = run("--signal", str(d.process.pid))
     assert code == 2 and "nonsense" in said, (code, said)
     d.stop()
+
+
+def test_the_admin_server_moves_and_the_commands_find_it(t):
+    """Whatever the file says by now: the running one is asked, and what cannot be had changes nothing."""
+    streams = one_stream("app", to_file(t), interval="0s")
+    d = t.daemon(streams).start()
+
+    def run(*args, code=0):
+        p = subprocess.run([t.binary, *args, "-c", d.config_path], capture_output=True, text=True, timeout=60 * d.slow)
+        assert p.returncode == code, (args, p.returncode, p.stdout + p.stderr)
+        return p.stdout + p.stderr
+
+    def is_shut(port):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) != 0
+
+    def admin(port, **more):
+        return {**streams, "admin": {"listen": f"127.0.0.1:{port}", **more}}
+
+    first, second = d.admin_port, free_port()
+    held = http.client.HTTPConnection("127.0.0.1", first, timeout=20)
+    held.request("GET", "/healthz")
+    held.getresponse().read()
+    rewrite(d, admin(second, token="a token of sixteen or more"))
+    assert "set at once: admin.listen, admin.token" in run("validate", "--diff")
+    assert is_shut(second) and not is_shut(first)
+    assert "set at once: admin.listen, admin.token" in run("reload")
+    d.admin_port = second
+    assert is_shut(first) and d.http("/healthz")[0] == 200
+    wait_until("the old connection ends", lambda: held.sock is None or held.sock.recv(1) == b"", 20 * d.slow)
+    assert "is paused" in run("pause", "app") and "delivers again" in run("resume", "app")
+    run("status")
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        rewrite(d, admin(taken.getsockname()[1], token="yet another of such tokens"))
+        for args in ("validate", "--diff"), ("reload",):
+            said = run(*args, code=2)
+            assert "another program" in said and ": admin: " in said, said
+        assert "nothing has changed" in said, said
+        assert d.http("/healthz")[0] == 200
+
+    rewrite(d, admin(second, token="yet another of such tokens"))
+    assert "set at once: admin.token" in run("reload")
+    everywhere = {**streams, "admin": {"listen": f"0.0.0.0:{second}"}}
+    rewrite(d, everywhere)
+    run("reload")
+    assert d.http("/healthz")[0] == 200
+
+    rewrite(d, {**streams, "admin": {"listen": "none"}})
+    run("reload")
+    assert is_shut(second) and "nobody to ask" in run("reload", code=1)
+    rewrite(d, admin(first))
+    assert "SIGHUP was sent" in run("reload", "--signal", str(d.process.pid))
+    wait_until("it listens again", lambda: not is_shut(first), 20 * d.slow)
+    d.kill9()
+    rewrite(d, admin(second))
+    assert "is not reached" in run("reload", code=1)
+    d.admin_port = second
+    d.start()
+    rewrite(d, admin(first))
+    run("status", "--url", f"http://127.0.0.1:{second}")
+    run("reload", "--url", f"127.0.0.1:{second}")
+    d.admin_port = first
+    d.stop()
+    assert not os.path.exists(os.path.join(d.data_dir, "admin.address"))
 
 
 def test_streams_may_stand_in_files_of_their_own(t):

@@ -2,11 +2,69 @@
 
 #include "config/path.h"
 #include "pipeline/admin/token.h"
+#include "pipeline/admin/whereabouts.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/put/client.h"
 
 #include <string.h>
+
+/* --- where ------------------------------------------------------------------------------------------------------------ */
+
+/* One place after the other, until somebody answers. */
+struct place {
+    char *endpoint, *cert_file; /* cert_file NULL: verified as usual */
+};
+
+static void release_places(struct place *p, size_t n)
+{
+    while (n-- > 0) {
+        mem_free(p[n].endpoint);
+        mem_free(p[n].cert_file);
+    }
+}
+
+static char *configured_cert(const struct settings *s)
+{
+    return s->admin_tls.cert_file ? path_below(s->base_dir, s->admin_tls.cert_file) : NULL;
+}
+
+static size_t find_places(const struct ask_whom *w, struct place list[2])
+{
+    const struct settings *s = w->settings;
+    struct whereabouts at;
+    size_t n = 0;
+
+    if (w->url) {
+        list[0] =
+            (struct place){.endpoint = strstr(w->url, "://") ? mem_strdup(w->url)
+                                                             : put_endpoint_of(w->url, s->admin_tls.cert_file != NULL),
+                           .cert_file = configured_cert(s)};
+        return 1;
+    }
+    if (whereabouts_read(s->data_dir, &at)) {
+        list[n++] =
+            (struct place){.endpoint = put_endpoint_of(at.listen, at.cert_file != NULL), .cert_file = at.cert_file};
+        mem_free(at.listen);
+    }
+    if (s->http_listen)
+        list[n++] = (struct place){.endpoint = put_endpoint_of(s->http_listen, s->admin_tls.cert_file != NULL),
+                                   .cert_file = configured_cert(s)};
+    if (n == 2 && list[0].endpoint && strcmp(list[0].endpoint, list[1].endpoint) == 0)
+        release_places(&list[--n], 1);
+    return n;
+}
+
+bool cli_ask_knows(const struct ask_whom *w)
+{
+    struct place places[2];
+    size_t n = find_places(w, places);
+
+    release_places(places, n);
+    return n > 0;
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------------- */
 
 static int ask(const struct put_client_conf *conf, long *status, struct buf *reply, struct err *e)
 {
@@ -17,57 +75,65 @@ static int ask(const struct put_client_conf *conf, long *status, struct buf *rep
         return -1;
     rc = put_client_send(c, SLICE(""), clock_wall(), status, reply, e);
     put_client_close(&c);
-    return rc < 0 ? err_wrap(e, "the sluice that runs with this configuration is not reached") : 0;
-}
-
-/* Where it is, as the settings say. */
-static int ask_there(const struct settings *s, struct put_client_conf *conf, long *status, struct buf *reply,
-                     struct err *e)
-{
-    char *endpoint, *cert_file = NULL;
-    int rc;
-
-    conf->endpoint = endpoint = put_endpoint_of(s->http_listen, &s->admin_tls);
-    if (s->admin_tls.cert_file)
-        conf->cert_file = cert_file = path_below(s->base_dir, s->admin_tls.cert_file);
-    rc = ask(conf, status, reply, e);
-    mem_free(endpoint);
-    mem_free(cert_file);
     return rc;
 }
 
-int cli_ask_until(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
+static int ask_places(const struct ask_whom *w, struct put_client_conf *conf, long *status, struct buf *reply,
+                      struct err *e)
+{
+    struct place places[2];
+    size_t n = find_places(w, places);
+    int rc = -1;
+
+    if (n == 0)
+        err_set(
+            e, ERR_CONFIG,
+            "%s: `admin.listen` is none, and no sluice says in its data_dir where it is: there is nobody to ask; send "
+            "SIGHUP, or say where it is with --url",
+            w->settings->path);
+    for (size_t i = 0; i < n && rc < 0; i++) {
+        conf->endpoint = places[i].endpoint;
+        conf->cert_file = places[i].cert_file;
+        rc = conf->endpoint ? ask(conf, status, reply, e) : err_set(e, ERR_CONFIG, "--url `%s` is no address", w->url);
+    }
+    release_places(places, n);
+    if (rc < 0 && n > 0)
+        err_wrap(e, "the sluice that runs with this configuration is not reached");
+    return rc;
+}
+
+int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long *status, struct buf *reply,
                   struct err *e)
 {
+    const struct settings *s = w->settings;
     struct put_client_conf conf = {.path = path, .bearer = s->admin_token, .stop_fd = stop_fd};
     char token[ADMIN_TOKEN_TEXT];
-    int rc;
+    bool has = admin_token_read(s->data_dir, token, e) == 0;
+    int rc = -1;
 
-    if (!s->http_listen)
-        return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask; send SIGHUP", s->path);
-    if (!s->admin_token) {
-        if (admin_token_read(s->data_dir, token, e) < 0)
-            return -1;
+    if (has) /* it is right, whatever admin.token is by now */
         conf.bearer = token;
+    if (conf.bearer || !cli_ask_knows(w)) /* what is wrong first */
+        rc = ask_places(w, &conf, status, reply, e);
+    if (rc == 0 && has && s->admin_token && *status == 401) {
+        conf.bearer = s->admin_token;
+        rc = ask_places(w, &conf, status, reply, e);
     }
-    rc = ask_there(s, &conf, status, reply, e);
     explicit_bzero(token, sizeof(token));
     return rc;
 }
 
-int cli_ask(const struct settings *s, const char *path, long *status, struct buf *reply, struct err *e)
+int cli_ask(const struct ask_whom *w, const char *path, long *status, struct buf *reply, struct err *e)
 {
-    return cli_ask_until(s, path, 0, status, reply, e);
+    return cli_ask_until(w, path, 0, status, reply, e);
 }
 
-int cli_ask_page(const struct settings *s, const char *path, int stop_fd, long *status, struct buf *reply,
+int cli_ask_page(const struct ask_whom *w, const char *path, int stop_fd, long *status, struct buf *reply,
                  struct err *e)
 {
     struct put_client_conf conf = {.path = path, .reads = true, .stop_fd = stop_fd};
 
-    if (!s->http_listen)
-        return err_set(e, ERR_CONFIG, "%s: `admin.listen` is none: there is nobody to ask", s->path);
-    return ask_there(s, &conf, status, reply, e);
+    return ask_places(w, &conf, status, reply, e);
 }
 
 bool cli_read_message(struct slice reply, struct buf *text)
@@ -89,15 +155,16 @@ bool cli_read_message(struct slice reply, struct buf *text)
 /* --- a command that asks --------------------------------------------------------------------------------------------- */
 
 struct ask_args {
-    const char *config;
+    const char *config, *url;
 };
 
 const struct cli_option cli_ask_options[] = {
     CLI_OPTION_CONFIG(struct ask_args, config),
+    CLI_OPTION_URL(struct ask_args, url),
     {.name = NULL},
 };
 
-int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(const struct settings *s))
+int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(const struct ask_whom *w))
 {
     struct ask_args args = {.config = NULL};
     struct settings *s;
@@ -110,13 +177,13 @@ int cli_ask_run(const struct cli_command *c, int argc, char **argv, int (*run)(c
     s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
     if (!s)
         return CLI_USAGE;
-    rc = run(s);
+    rc = run(&(struct ask_whom){s, args.url});
     settings_free(&s);
     return rc;
 }
 
 int cli_ask_stream_run(const struct cli_command *c, int argc, char **argv,
-                       int (*run)(const struct cli_command *c, const struct settings *s, const char *stream))
+                       int (*run)(const struct cli_command *c, const struct ask_whom *w, const char *stream))
 {
     struct ask_args args = {.config = NULL};
     struct settings *s;
@@ -131,7 +198,7 @@ int cli_ask_stream_run(const struct cli_command *c, int argc, char **argv,
     s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
     if (!s)
         return CLI_USAGE;
-    rc = run(c, s, argv[first]);
+    rc = run(c, &(struct ask_whom){s, args.url}, argv[first]);
     settings_free(&s);
     return rc;
 }

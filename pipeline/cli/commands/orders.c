@@ -7,34 +7,35 @@
 #include <stdio.h>
 
 static const char pause_help[] =
-    "usage: sluice pause STREAM [-c FILE]\n"
+    "usage: sluice pause STREAM [-c FILE] [--url URL]\n"
     "\n"
     "The stream delivers nothing until it is resumed, or sluice starts again: what is under way ends,\n"
     "nothing else begins. It takes records as before, until its spool.limit is reached; then its inputs\n"
     "are pushed back. What it has stays in the spool; a stream with `durability: memory` delivers it at\n"
     "the end of sluice all the same, because it would be lost.\n";
 
-static const char resume_help[] = "usage: sluice resume STREAM [-c FILE]\n"
+static const char resume_help[] = "usage: sluice resume STREAM [-c FILE] [--url URL]\n"
                                   "\n"
                                   "The stream delivers again what `sluice pause` has held.\n";
 
 static const char flush_help[] =
-    "usage: sluice flush STREAM [-c FILE]\n"
+    "usage: sluice flush STREAM [-c FILE] [--url URL]\n"
     "\n"
     "What has come in so far is delivered now, before buffer.size or buffer.interval is reached; of a\n"
     "paused stream, when it is resumed.\n";
 
 static const char retry_help[] =
-    "usage: sluice retry STREAM [-c FILE]\n"
+    "usage: sluice retry STREAM [-c FILE] [--url URL]\n"
     "\n"
     "Deliveries that wait for their next attempt make it now, and their waits begin anew with the shortest.\n";
 
 static const char orders_help_end[] =
-    "FILE says where sluice is reached: admin.listen, and the token in its data_dir or admin.token.\n"
+    "FILE says where sluice is reached: in its data_dir, or by admin.listen; and the token in data_dir, or "
+    "admin.token.\n"
     "exit status: 0 done, or it was so before, 1 refused (the answer says why), or not reached, 2 usage or\n"
     "configuration\n";
 
-static int order(const struct cli_command *c, const struct settings *s, const char *stream)
+static int order(const struct cli_command *c, const struct ask_whom *w, const char *stream)
 {
     char *path = mem_printf("/api/streams/%s/%s", stream, c->name);
     struct buf reply, text;
@@ -44,7 +45,7 @@ static int order(const struct cli_command *c, const struct settings *s, const ch
 
     buf_init(&reply, ADMIN_ANSWER_MAX);
     buf_init(&text, ADMIN_ANSWER_MAX);
-    if (cli_ask(s, path, &status, &reply, &e) < 0) {
+    if (cli_ask(w, path, &status, &reply, &e) < 0) {
         fprintf(stderr, "sluice %s: %s\n", c->name, e.msg);
     } else if (!cli_read_message(buf_slice(&reply), &text)) { /* the server's own: no token, a foreign name */
         fprintf(stderr, "sluice %s: %s", c->name, buf_cstr(&reply));

@@ -10,28 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char reload_help[] = "usage: sluice reload [-c FILE] [--signal PID]\n"
+static const char reload_help[] = "usage: sluice reload [-c FILE] [--url URL] [--signal PID]\n"
                                   "\n"
                                   "Asks the sluice that runs with FILE to read it again, and waits until what differs "
                                   "is in effect (docs/reload.md). A\n"
-                                  "mistake changes nothing. FILE says where it is reached: admin.listen, and the token "
-                                  "in its data_dir or admin.token.\n";
+                                  "mistake changes nothing. FILE says where it is reached: in its data_dir, where the "
+                                  "running one keeps that, also while FILE\n"
+                                  "has another admin.listen already, or else by admin.listen.\n";
 
 static const char reload_help_end[] =
     "exit status: 0 done, 1 it is not reached, or a stream could not be opened, 2 usage, mistakes, or what takes a\n"
     "restart\n";
 
-int cli_ask_reload(const struct settings *s, const char *path)
+/* -1: nobody answered. */
+static int ask(const struct ask_whom *w, const char *path, struct err *e)
 {
     struct buf reply;
     long status = 0;
-    struct err e;
-    int rc = CLI_FAILED;
+    int rc;
 
     buf_init(&reply, ADMIN_ANSWER_MAX);
-    if (cli_ask(s, path, &status, &reply, &e) < 0) {
-        fprintf(stderr, "%s\n", e.msg);
-    } else {
+    rc = cli_ask(w, path, &status, &reply, e);
+    if (rc == 0) {
         fputs(buf_cstr(&reply), status == CLI_RELOAD_DONE ? stdout : stderr);
         rc = status == CLI_RELOAD_DONE ? CLI_DONE : status == CLI_RELOAD_MISTAKES ? CLI_USAGE : CLI_FAILED;
     }
@@ -39,8 +39,19 @@ int cli_ask_reload(const struct settings *s, const char *path)
     return rc;
 }
 
+int cli_ask_reload(const struct ask_whom *w, const char *path)
+{
+    struct err e;
+    int rc = ask(w, path, &e);
+
+    if (rc >= 0)
+        return rc;
+    fprintf(stderr, "%s\n", e.msg);
+    return CLI_FAILED;
+}
+
 struct reload_args {
-    const char *config;
+    const char *config, *url;
     pid_t pid; /* 0: none */
 };
 
@@ -60,8 +71,9 @@ static int read_pid(const char *text, void *options)
 
 static const struct cli_option reload_options[] = {
     CLI_OPTION_CONFIG(struct reload_args, config),
+    CLI_OPTION_URL(struct reload_args, url),
     {"signal", 0, CLI_CUSTOM, "PID",
-     "where admin.listen is none: send SIGHUP to that process; what came of it is in its log", .read = read_pid},
+     "where nobody can be asked: send SIGHUP to that process; what came of it is in its log", .read = read_pid},
     {.name = NULL},
 };
 
@@ -74,6 +86,18 @@ static int send_signal(pid_t pid)
     }
     printf("SIGHUP was sent to process %d; what came of it is in its log\n", (int)pid);
     return CLI_DONE;
+}
+
+/* One that runs without an admin server has nobody who answers, whatever FILE says by now. */
+static int ask_or_send(const struct ask_whom *w, pid_t pid)
+{
+    struct err e;
+    int rc;
+
+    if (pid == 0)
+        return cli_ask_reload(w, CLI_RELOAD_PATH);
+    rc = cli_ask_knows(w) ? ask(w, CLI_RELOAD_PATH, &e) : -1;
+    return rc < 0 ? send_signal(pid) : rc;
 }
 
 static int reload_main(int argc, char **argv)
@@ -89,7 +113,7 @@ static int reload_main(int argc, char **argv)
     s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
     if (!s)
         return CLI_USAGE;
-    rc = args.pid > 0 && !s->http_listen ? send_signal(args.pid) : cli_ask_reload(s, CLI_RELOAD_PATH);
+    rc = ask_or_send(&(struct ask_whom){s, args.url}, args.pid);
     settings_free(&s);
     return rc;
 }

@@ -3,7 +3,7 @@
 #ifndef PIPELINE_CLI_COMMANDS_RELOAD_PATH_H
 #define PIPELINE_CLI_COMMANDS_RELOAD_PATH_H
 
-#include "pipeline/settings/settings.h"
+#include "pipeline/cli/commands/ask.h"
 
 #define CLI_RELOAD_PATH      "/reload"
 #define CLI_RELOAD_DIFF_PATH "/reload/diff" /* what it would do */
@@ -17,6 +17,6 @@ enum cli_reload_status {
 };
 
 /* Asks, prints the answer, and returns the exit code. */
-int cli_ask_reload(const struct settings *s, const char *path);
+int cli_ask_reload(const struct ask_whom *w, const char *path);
 
 #endif

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 static const char tap_help[] =
-    "usage: sluice tap STREAM [-c FILE] [--count N]\n"
+    "usage: sluice tap STREAM [-c FILE] [--url URL] [--count N]\n"
     "\n"
     "Shows records of the stream as they pass by: `in`, as they come in; and where it has transforms, when\n"
     "a batch is made, `out` what was made of them, `dropped` or `failed`. A number says which record it is.\n"
@@ -28,13 +28,13 @@ static const char tap_help[] =
     "What is no text is written as \\xHH. Ctrl-C ends it.\n";
 
 static const char tap_help_end[] =
-    "FILE says where sluice is reached: admin.listen, and the token in its data_dir or admin.token; admin.records "
-    "says\n"
-    "whether it shows records.\n"
+    "FILE says where sluice is reached: in its data_dir, or by admin.listen; and the token in data_dir, or "
+    "admin.token.\n"
+    "admin.records says whether it shows records.\n"
     "exit status: 0 ended by Ctrl-C or --count, 1 refused, or not reached, 2 usage or configuration\n";
 
 struct tap_args {
-    const char *config;
+    const char *config, *url;
     uint64_t count; /* 0: without end */
 };
 
@@ -51,6 +51,7 @@ static int read_count(const char *text, void *options)
 
 static const struct cli_option tap_options[] = {
     CLI_OPTION_CONFIG(struct tap_args, config),
+    CLI_OPTION_URL(struct tap_args, url),
     {.name = "count",
      .letter = 'n',
      .kind = CLI_CUSTOM,
@@ -201,7 +202,7 @@ static bool is_over(struct watch *w, int signals)
     return w->ends || poll(&fd, 1, TAP_EVERY_MS) > 0;
 }
 
-static int watch(const struct settings *s, struct watch *w, int signals)
+static int watch(const struct ask_whom *whom, struct watch *w, int signals)
 {
     struct pollfd over = {.fd = signals, .events = POLLIN};
     struct buf reply, text;
@@ -213,7 +214,7 @@ static int watch(const struct settings *s, struct watch *w, int signals)
     buf_init(&text, ADMIN_ANSWER_MAX);
     do {
         char *path = mem_printf("%s?after=%" PRIu64, w->path, w->after);
-        int asked = cli_ask_until(s, path, signals, &status, &reply, &e);
+        int asked = cli_ask_until(whom, path, signals, &status, &reply, &e);
 
         mem_free(path);
         if (asked < 0 && poll(&over, 1, 0) > 0)
@@ -252,7 +253,7 @@ static int tap_main(int argc, char **argv)
     signals = ask_signal();
     w.left = args.count;
     w.path = path = mem_printf("/api/streams/%s/records", argv[first]);
-    rc = watch(s, &w, signals);
+    rc = watch(&(struct ask_whom){s, args.url}, &w, signals);
     if (signals >= 0)
         close(signals);
     mem_free(path);

@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-static const char top_help[] = "usage: sluice top [-c FILE]\n"
+static const char top_help[] = "usage: sluice top [-c FILE] [--url URL]\n"
                                "\n"
                                "Shows what `sluice status` does, again every two seconds. `q` ends it.\n";
 
@@ -137,7 +137,7 @@ static bool wait_for_key(const struct screen *sc)
 
 /* --- the command ---------------------------------------------------------------------------------------------------- */
 
-static int watch(const struct settings *s)
+static int watch(const struct ask_whom *w)
 {
     struct screen sc = {.ends = -1, .changes = -1};
     struct buf page, text;
@@ -151,7 +151,7 @@ static int watch(const struct settings *s)
     }
     buf_init(&page, ADMIN_PAGE_MAX_BYTES);
     buf_init(&text, ADMIN_ANSWER_MAX);
-    if (cli_ask_page(s, CLI_STATUS_PATH, 0, &status, &page, &e) < 0) { /* before the terminal is changed */
+    if (cli_ask_page(w, CLI_STATUS_PATH, 0, &status, &page, &e) < 0) { /* before the terminal is changed */
         fprintf(stderr, "sluice top: %s\n", e.msg);
         rc = CLI_FAILED;
     } else if (open_screen(&sc) < 0) {
@@ -159,7 +159,7 @@ static int watch(const struct settings *s)
         rc = CLI_FAILED;
     } else {
         do {
-            if (cli_ask_page(s, CLI_STATUS_PATH, sc.ends, &status, &page, &e) < 0) {
+            if (cli_ask_page(w, CLI_STATUS_PATH, sc.ends, &status, &page, &e) < 0) {
                 buf_clear(&text);
                 (void)!buf_printf(&text, "%s\nIt is tried again; q ends it.\n", e.msg);
                 draw(buf_slice(&text));

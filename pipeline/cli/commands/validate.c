@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 static const char validate_help[] =
-    "usage: sluice validate [-c FILE] [--offline] [--diff]\n"
+    "usage: sluice validate [-c FILE] [--offline] [--diff [--url URL]]\n"
     "\n"
     "Reads the configuration and shows all its mistakes. When it has none, looks at what running would need:\n"
     "folders, keys, addresses, permissions, limits of the process. What it would stumble over and run all the same is "
@@ -23,6 +23,7 @@ static const char validate_help_end[] =
 
 struct validate_args {
     const char *config;
+    const char *url;
     bool offline, diff;
 };
 
@@ -36,6 +37,7 @@ static const struct cli_option validate_options[] = {
      .kind = CLI_FLAG,
      .help = "asks the sluice that runs with FILE what a reload would do instead; it reads its own file",
      .offset = offsetof(struct validate_args, diff)},
+    CLI_OPTION_URL(struct validate_args, url),
     {.name = NULL},
 };
 
@@ -79,7 +81,7 @@ static int validate_main(int argc, char **argv)
     s = cli_load_settings(args.config, &SETTINGS_ALL);
     if (!s)
         return CLI_USAGE;
-    rc = args.diff ? cli_ask_reload(s, CLI_RELOAD_DIFF_PATH) : report(s, args.offline);
+    rc = args.diff ? cli_ask_reload(&(struct ask_whom){s, args.url}, CLI_RELOAD_DIFF_PATH) : report(s, args.offline);
     settings_free(&s);
     return rc;
 }
