@@ -53,18 +53,6 @@ static bool begin(const struct records_desk *d, const struct admin_order *o, uin
 static const char *const FATES[] = {
     [TAP_CAME] = "in", [TAP_MADE] = "out", [TAP_DROPPED] = "dropped", [TAP_FAILED] = "failed"};
 
-static bool is_utf8(struct slice s)
-{
-    size_t n;
-
-    for (; s.n > 0; s = slice_of(s.p + n, s.n - n)) {
-        n = utf8_first(s);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
 static void json_text(struct page *p, const char *name, const struct tap_text *t)
 {
     struct slice bytes = slice_of(t->bytes, t->n);
@@ -75,7 +63,7 @@ static void json_text(struct page *p, const char *name, const struct tap_text *t
         return;
     }
     page_printf(p, ",\"%s\":{\"bytes\":%" PRIu64 ",", name, t->whole);
-    if (is_utf8(bytes)) {
+    if (utf8_is(bytes)) {
         page_add(p, "\"text\":");
         if (!p->overflow && json_quote(bytes, p->out) < 0)
             p->overflow = true;

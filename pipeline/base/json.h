@@ -115,6 +115,8 @@ static inline bool json_string_is(struct json_string s, const char *text) /* com
 MUST_CHECK int json_unescape(struct json_string s, struct buf *out);
 /* Appends bytes as a JSON string with quotes; each byte that is not UTF-8 becomes U+FFFD. -1 when out is full. */
 MUST_CHECK int json_quote(struct slice text, struct buf *out);
+/* The same for bytes that are text perhaps: what is no UTF-8 is base64. */
+MUST_CHECK int json_quote_bytes(struct slice bytes, struct buf *out);
 /* Appends `"name":"text",`. -1 when out is full. */
 MUST_CHECK int json_quote_member(const char *name, const char *text, struct buf *out);
 

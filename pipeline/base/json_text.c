@@ -2,6 +2,7 @@
  */
 #include "pipeline/base/json.h"
 
+#include "pipeline/base/base64.h"
 #include "pipeline/base/json_scan.h"
 #include "pipeline/base/utf8.h"
 
@@ -180,6 +181,23 @@ int json_quote(struct slice text, struct buf *out)
         return 0;
     out->n = before;
     return -1;
+}
+
+static int quote_base64(struct slice bytes, struct buf *out)
+{
+    size_t n = base64_encoded_length(bytes.n);
+
+    if (buf_reserve(out, n + 2) < 0)
+        return -1;
+    out->p[out->n] = out->p[out->n + 1 + n] = '"';
+    base64_encode(bytes, out->p + out->n + 1);
+    out->n += n + 2;
+    return 0;
+}
+
+int json_quote_bytes(struct slice bytes, struct buf *out)
+{
+    return utf8_is(bytes) ? json_quote(bytes, out) : quote_base64(bytes, out);
 }
 
 int json_quote_member(const char *name, const char *text, struct buf *out)

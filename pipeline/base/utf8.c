@@ -70,6 +70,34 @@ size_t utf8_run(struct slice s)
     return done;
 }
 
+/* How many bytes from the beginning of s are ASCII, or a few less. */
+static size_t ascii_run(struct slice s)
+{
+    uint64_t eight;
+    size_t n = 0;
+
+    for (; n + sizeof(eight) <= s.n; n += sizeof(eight)) {
+        memcpy(&eight, s.p + n, sizeof(eight));
+        if (eight & 0x8080808080808080)
+            return n;
+    }
+    while (n < s.n && (signed char)s.p[n] >= 0)
+        n++;
+    return n;
+}
+
+bool utf8_is(struct slice s)
+{
+    while (s.n > 0) {
+        size_t n = (signed char)s.p[0] < 0 ? utf8_run(s) : ascii_run(s);
+
+        if (n == 0 && (n = utf8_first(s)) == 0)
+            return false;
+        s = slice_from(s, n);
+    }
+    return true;
+}
+
 size_t utf8_put(uint32_t c, char out[UTF8_MAX])
 {
     static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};

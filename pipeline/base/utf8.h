@@ -7,6 +7,7 @@
 
 #include "pipeline/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UTF8_MAX         4              /* bytes of one code point */
@@ -17,6 +18,7 @@ size_t utf8_first(struct slice s);
 /* How many bytes from the beginning of s are whole code points above U+007F: text that is not ASCII seldom stands
  * alone. */
 size_t utf8_run(struct slice s);
+bool utf8_is(struct slice s); /* all of it */
 /* Writes the code point (not a surrogate, <= 0x10ffff); returns its length. */
 size_t utf8_put(uint32_t code_point, char out[UTF8_MAX]);
 

@@ -1,6 +1,5 @@
 #include "pipeline/inputs/amqp10/value.h"
 
-#include "pipeline/base/base64.h"
 #include "pipeline/base/json.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/utf8.h"
@@ -272,27 +271,6 @@ static int add_scalar(const struct amqp10_value *v, struct buf *out)
     }
 }
 
-static bool is_utf8(struct slice s)
-{
-    size_t n;
-
-    while (s.n > 0 && (n = utf8_first(s)) > 0)
-        s = slice_from(s, n);
-    return s.n == 0;
-}
-
-static int add_base64(struct slice s, struct buf *out)
-{
-    size_t n = base64_encoded_length(s.n);
-
-    if (buf_reserve(out, n + 2) < 0)
-        return -1;
-    out->p[out->n] = out->p[out->n + 1 + n] = '"';
-    base64_encode(s, out->p + out->n + 1);
-    out->n += n + 2;
-    return 0;
-}
-
 static int add_quoted(const struct amqp10_value *v, struct buf *out)
 {
     struct buf text;
@@ -301,7 +279,7 @@ static int add_quoted(const struct amqp10_value *v, struct buf *out)
     if (v->kind == AMQP10_STRING || v->kind == AMQP10_SYMBOL)
         return json_quote(v->bytes, out);
     if (v->kind == AMQP10_BINARY)
-        return is_utf8(v->bytes) ? json_quote(v->bytes, out) : add_base64(v->bytes, out);
+        return json_quote_bytes(v->bytes, out);
     buf_init(&text, AMQP10_SCALAR_MAX);
     rc = add_scalar(v, &text);
     if (rc == 0)
