@@ -150,6 +150,18 @@ void hmac_sha256(struct slice key, struct slice in, unsigned char out[SHA256_BYT
     EVP_MD_CTX_free(s.ctx);
 }
 
+void sha512_of(const struct slice *parts, size_t n, unsigned char out[SHA512_BYTES])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha512(), NULL);
+
+    for (size_t i = 0; i < n && ok; i++)
+        ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
+    ok = ok && EVP_DigestFinal_ex(ctx, out, NULL);
+    assert(ok);
+    EVP_MD_CTX_free(ctx);
+}
+
 bool md5_of(struct slice in, unsigned char out[MD5_BYTES])
 {
     return EVP_Q_digest(NULL, "MD5", NULL, in.p, in.n, out, NULL) == 1;

@@ -15,6 +15,8 @@
 #define MD5_BYTES    16
 #define SHA256_BYTES 32
 #define SHA256_HEX   65 /* with NUL */
+#define SHA512_BYTES 64
+#define SHA512_HEX   129
 
 /* Before anything else uses OpenSSL, curl included: without memory it ends as the rest of the program does (mem.h). Left to itself
  * it goes on and takes locks that it could not make (3.0). And it cleans nothing up when the process ends: a thread that nobody waits for
@@ -30,6 +32,9 @@ void sha256_end(struct sha256 *s, unsigned char out[SHA256_BYTES]);
 
 void sha256_of(struct slice in, unsigned char out[SHA256_BYTES]);
 void hmac_sha256(struct slice key, struct slice in, unsigned char out[SHA256_BYTES]);
+
+/* Of several texts behind one another, for protocols that want it. */
+void sha512_of(const struct slice *parts, size_t n, unsigned char out[SHA512_BYTES]);
 
 /* For formats that were laid out with it (KPL records, Content-MD5), never for anything that must be safe. False where the system's
  * policy forbids MD5. */

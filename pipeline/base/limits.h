@@ -60,6 +60,8 @@
 
 /* Arrays and objects inside one another, where a reader does not ask for less: one bit each. */
 #define JSON_DEPTH_MAX 1024
+/* Of MessagePack, which costs no memory: what a script's JSON takes. */
+#define MSGPACK_DEPTH_MAX 128
 
 /* A body larger than this lives in an unlinked file. */
 #define BODY_MEMORY_MAX LIMIT(4 * MIB, 4 * KIB)
@@ -518,6 +520,15 @@
 #define PUSH_LISTENER_SOCKETS 5
 /* What is kept of the attributes that Firehose sends with each request. */
 #define PUSH_ATTRIBUTE_NAME_MAX 240
+
+/* What Fluentd and Fluent Bit send. The id of a chunk and the tag are so long at most. A chunk is remembered in pieces of so many bytes of
+ * records, each of which goes into one frame. What a chunk may be when it is unpacked. And how a time is written: "2026-11-22T15:26:01.123456789Z". */
+#define FORWARD_CHUNK_MAX    256
+#define FORWARD_TAG_MAX      1024
+#define FORWARD_PIECE_BYTES  LIMIT(256 * KIB, 1 * KIB)
+#define FORWARD_UNPACKED_MAX LIMIT(1 * GIB, 16 * MIB)
+#define FORWARD_TIME_MAX     40
+#define FORWARD_FACTS_MAX    (RECORD_FACTS_MAX / 2)
 
 /* An input that was pushed back counts as held back for so long, for longer when that comes again within so long. A reader that waits
  * this long for memory, or for writes that are under way, is held back. */
