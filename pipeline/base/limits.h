@@ -521,14 +521,23 @@
 /* What is kept of the attributes that Firehose sends with each request. */
 #define PUSH_ATTRIBUTE_NAME_MAX 240
 
-/* What Fluentd and Fluent Bit send. The id of a chunk and the tag are so long at most. A chunk is remembered in pieces of so many bytes of
- * records, each of which goes into one frame. What a chunk may be when it is unpacked. And how a time is written: "2026-11-22T15:26:01.123456789Z". */
-#define FORWARD_CHUNK_MAX    256
-#define FORWARD_TAG_MAX      1024
-#define FORWARD_PIECE_BYTES  LIMIT(256 * KIB, 1 * KIB)
-#define FORWARD_UNPACKED_MAX LIMIT(1 * GIB, 16 * MIB)
-#define FORWARD_TIME_MAX     40
-#define FORWARD_FACTS_MAX    (RECORD_FACTS_MAX / 2)
+/* What Fluentd and Fluent Bit send: a message in all, and before its sender has shown a key. The id of a chunk and the tag are so long at most.
+ * A chunk is remembered in pieces, of so many bytes of records and facts (one record may have more), each of which goes into one frame. What a
+ * chunk may be when it is unpacked. How a time is written: "2026-11-22T15:26:01.123456789Z". Facts of one record. And what is kept of the ids
+ * whose answer waits, of one connection. */
+#define FORWARD_MESSAGE_MAX   LIMIT(64 * MIB, 2 * MIB)
+#define FORWARD_PING_MAX      (4 * KIB)
+#define FORWARD_CHUNK_MAX     256
+#define FORWARD_TAG_MAX       1024
+#define FORWARD_PIECE_BYTES   (WINDOW_FRAME_BYTES / 4)
+#define FORWARD_PIECE_RECORDS LIMIT(1000, 8)
+#define FORWARD_PIECE_MADE_OF (4 * FORWARD_PIECE_BYTES)
+#define FORWARD_PLAIN_MAX     (RECORD_MAX_BYTES + 1 * MIB)
+#define FORWARD_UNPACK_STEP   LIMIT(128 * KIB, 512)
+#define FORWARD_UNPACKED_MAX  LIMIT(1 * GIB, 16 * MIB)
+#define FORWARD_TIME_MAX      40
+#define FORWARD_FACTS_MAX     (RECORD_FACTS_MAX / 2)
+#define FORWARD_WAITING_MAX   LIMIT(256 * KIB, 1 * KIB)
 
 /* An input that was pushed back counts as held back for so long, for longer when that comes again within so long. A reader that waits
  * this long for memory, or for writes that are under way, is held back. */

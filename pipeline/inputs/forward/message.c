@@ -19,13 +19,15 @@ static bool read_compressed(struct slice how, struct forward_message *m)
     return m->packed || how.n == 0 || slice_is(how, "text");
 }
 
-static bool read_option(const struct msgpack_value *name, const struct msgpack_value *v, struct forward_message *m,
-                        const char **why)
+/* `whole`: v as it came. */
+static bool read_option(const struct msgpack_value *name, const struct msgpack_value *v, struct slice whole,
+                        struct forward_message *m, const char **why)
 {
     if (!is_text(name))
         return true;
     if (slice_is(name->bytes, "chunk") && is_text(v)) {
         m->chunk = v->bytes;
+        m->answer = whole;
         if (v->bytes.n > FORWARD_CHUNK_MAX)
             *why = "its chunk has an id that is too long";
     } else if (slice_is(name->bytes, "compressed") && is_text(v)) {
@@ -39,29 +41,23 @@ static bool read_option(const struct msgpack_value *name, const struct msgpack_v
 
 static bool read_options(struct slice rest, struct forward_message *m, const char **why)
 {
-    struct msgpack_value v, name;
+    struct msgpack_value map, name, v;
 
     if (rest.n == 0)
         return true;
     *why = "its options are no map";
-    if (!msgpack_next(&rest, &v))
+    if (!msgpack_next(&rest, &map) || (map.kind != MSGPACK_NIL && map.kind != MSGPACK_MAP))
         return false;
     *why = NULL;
-    if (v.kind == MSGPACK_NIL)
-        return true;
-    if (v.kind != MSGPACK_MAP) {
-        *why = "its options are no map";
-        return false;
-    }
-    for (uint32_t i = 0; i < v.count; i++) {
-        struct msgpack_value value;
+    for (uint32_t i = 0; i < map.count; i++) {
+        struct slice whole, value;
 
-        if (!msgpack_next(&rest, &name) || !msgpack_pass(&rest, &name) || !msgpack_next(&rest, &value) ||
-            !msgpack_pass(&rest, &value)) {
+        if (!msgpack_next(&rest, &name) || !msgpack_pass(&rest, &name) || !msgpack_take(&rest, &whole)) {
             *why = "its options are malformed";
             return false;
         }
-        if (!read_option(&name, &value, m, why))
+        value = whole;
+        if (msgpack_next(&value, &v) && !read_option(&name, &v, whole, m, why))
             return false;
     }
     return true;

@@ -30,6 +30,7 @@ struct forward_message {
     struct slice tag;
     struct slice entries; /* behind one another; where they are packed: as they are in the message */
     struct slice chunk;   /* empty: nobody waits for an answer */
+    struct slice answer;  /* the same as it came: what is answered */
     bool packed;          /* gzip or zstd */
     bool quiet;           /* it says nothing: a sign of life */
 };

@@ -60,6 +60,8 @@ static void options(void **state)
 
     (void)state;
     assert_true(slice_is(m.chunk, "abc"));
+    assert_true(slice_is(m.answer, "\xa3"
+                                   "abc"));
     assert_true(m.packed);
     assert_false(read_one(SLICE("\x93\xa1t\xa0\x81\xaa"
                                 "compressed\xa4text"))
