@@ -841,6 +841,20 @@
 /* A server that has not attached in so long does not any more. */
 #define AMQP10_ANSWER_WAIT (30 * NSEC_PER_SEC)
 
+/* The journal. Fields of an entry (journald takes 1,024 itself), and their names that are told when there is no room for them; a cursor; options.
+ * Descriptors: one for each file of the journal, and a few. Entries of one turn; how soon a full window is looked at again; how often what
+ * goes wrong is said; how long the end takes at most. */
+#define JOURNALD_FIELDS_MAX    LIMIT(1100, 40)
+#define JOURNALD_OMITTED_BYTES 1024
+#define JOURNALD_CURSOR_MAX    512
+#define JOURNALD_NAMES_MAX     100
+#define JOURNALD_NAME_MAX      256
+#define JOURNALD_DESCRIPTORS   128
+#define JOURNALD_TURN_ENTRIES  LIMIT(1000, 3)
+#define JOURNALD_ROOM_AGAIN    (100 * NSEC_PER_MSEC)
+#define JOURNALD_SAYS_EVERY    (60 * NSEC_PER_SEC)
+#define JOURNALD_LEAVE_TIME    (2 * NSEC_PER_SEC)
+
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */
 #define TAIL_READ_BYTES LIMIT(256 * KIB, 2 * KIB)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
-    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops;
+    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, journald_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -25,6 +25,7 @@ static const struct {
     {"mqtt", &mqtt_ops},
     {"amqp10", SLUICE_AMQP10 ? &amqp10_ops : NULL},
     {"amqp091", SLUICE_AMQP091 ? &amqp091_ops : NULL},
+    {"journald", SLUICE_JOURNALD ? &journald_ops : NULL},
 };
 /* clang-format on */
 

@@ -70,7 +70,7 @@ static const struct synonym INPUTS[] = {
      "write `api`: it takes Firehose's PutRecord and PutRecordBatch; its address stands in `api` at the top of the "
      "file"},
     {" pipe exec command cmd standard_input console ", "write `stdin`, and start it as `COMMAND | sluice run`"},
-    {" journald journal systemd ", "write `stdin`, and start it as `journalctl -f -o json | sluice run`"},
+    {" journal systemd journalctl ", "write `journald`"},
     {" docker docker_logs containers ", "write `tail: { paths: [\"/var/lib/docker/containers/*/*-json.log\"] }`"},
     {" kubernetes kubernetes_logs k8s ", "write `tail: { paths: [\"/var/log/containers/*.log\"] }`"},
     {" aws_kinesis kinesis_streams kinesis_data_streams aws_kinesis_streams data_stream kcl kds ",

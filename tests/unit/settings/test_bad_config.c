@@ -51,7 +51,7 @@ static void messages_of(const char *name, struct buf *out)
 /* Among the inputs that are known stand those alone that were built. */
 static void strike_out_what_was_not_built(struct buf *wanted)
 {
-    static const char *const OPTIONAL[] = {", kafka", ", amqp10", ", amqp091"};
+    static const char *const OPTIONAL[] = {", kafka", ", amqp10", ", amqp091", ", journald"};
 
     for (size_t i = 0; i < ARRAY_LEN(OPTIONAL); i++) {
         char *list = strstr(buf_cstr(wanted), "known here: api, tail, stdin, "), *at;
