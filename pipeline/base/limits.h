@@ -878,9 +878,10 @@
 #define TAIL_LAST_LINE_BYTES LIMIT(64 * KIB, 8 * KIB)
 /* Bytes before the offset that are fingerprinted, in every position that is stored; and the first bytes of a file: seven powers
  * of two of this. */
-#define TAIL_MARK_BYTES 256
-#define TAIL_HEAD_BYTES 64
-#define TAIL_HEADS      7
+#define TAIL_MARK_BYTES  256
+#define TAIL_HEAD_BYTES  64
+#define TAIL_HEADS       7
+#define TAIL_HEADS_BYTES (TAIL_HEAD_BYTES << (TAIL_HEADS - 1))
 /* Buckets of a tail's tables: of its files (at first; doubles), and of watched folders. */
 #define TAIL_BUCKETS_FIRST LIMIT(256, 2)
 #define TAIL_WATCH_BUCKETS LIMIT(1024, 1)
@@ -907,6 +908,8 @@
 /* Between two looks through the folders, and where inotify cannot be believed. */
 #define TAIL_LOOK_GAP    (100 * NSEC_PER_MSEC)
 #define TAIL_POLL_PERIOD (1 * NSEC_PER_SEC)
+/* With --once: looks in all, for files that were renamed before they could be opened. */
+#define TAIL_ONCE_LOOKS 10
 
 /* Truncated or deleted files that a tail remembers, to recognise their copies; and for how long. */
 #define TAIL_PASTS_MAX LIMIT(256, 64)

@@ -220,6 +220,69 @@ def test_files_that_begin_alike_when_one_is_truncated(t):
     w.check()
 
 
+def test_a_copy_of_what_came_while_nothing_could_be_read(t):
+    # What was found out of the file before the spool was full is in it no more when it is read.
+    w = Followed(t, paths=["filler.*", "a.log*"], spool="8MiB")
+    blocker = t.path("out")
+    with open(blocker, "wb"):
+        pass  # a file where the destination wants a folder
+    for i in range(120):  # they are read before a.log, and it is looked at before that
+        w.write(f"filler.{i}", b"".join(b"%03d %03d %s\n" % (i, k, b"x" * 990) for k in range(100)))
+    w.write("a.log", lines(b"of one that nobody reads", 400), records=[])
+    w.d.start()
+    assert w.d.wait_logged("inputs are pushed back")
+    w.write("a.log", lines(b"second", 120), mode="wb")
+    os.unlink(blocker)
+    w.wait()
+    w.write("a.log", lines(b"the rest of it", 400))
+    w.wait()
+    shutil.copyfile(w.path("a.log"), w.path("a.log.1"))
+    assert w.d.wait_logged(r"new file.*a\.log\.1")
+    time.sleep(0.3)  # it would be read as a file of its own by now
+    os.truncate(w.path("a.log"), 0)
+    w.write("a.log", lines(b"third", 50))
+    w.check()
+
+
+class Renaming(threading.Thread):
+    """Moves every file on by one name, again and again."""
+
+    def __init__(self, w, count, seconds):
+        super().__init__(daemon=True)
+        self.w, self.count, self.seconds, self.rounds = w, count, seconds, 0
+
+    def run(self):
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            for i in range(self.rounds + self.count, self.rounds, -1):
+                os.rename(self.w.path(f"a.log.{i}"), self.w.path(f"a.log.{i + 1}"))
+            self.rounds += 1
+
+
+def renamed_while_looked_for(t):
+    w = Followed(t, paths=["a.log*"])
+    for i in range(1, 201):
+        w.write(f"a.log.{i}", lines(b"file %d" % i, 2))
+    renaming = Renaming(w, 200, 2)
+    renaming.start()
+    return w, renaming
+
+
+def test_files_that_move_between_the_look_and_the_read(t):
+    w, renaming = renamed_while_looked_for(t)
+    w.d.start()
+    renaming.join()
+    assert renaming.rounds > 1, "they were not renamed while somebody looked"
+    w.check()
+
+
+def test_files_that_move_while_once_looks(t):
+    w, renaming = renamed_while_looked_for(t)
+    w.d.spawn("--once").wait_exit(60)
+    renaming.join()
+    w.compare()
+
+
 class Rotating(threading.Thread):
     """Writes, and rotates by copytruncate with nothing written in between, as the program is the rotator itself."""
 

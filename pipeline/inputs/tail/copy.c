@@ -243,21 +243,36 @@ void tail_note_head(struct tail_file *f, struct slice first)
     uint32_t crc = 0;
     size_t done = 0;
 
-    for (size_t i = 0, n; i < TAIL_HEADS && (n = (size_t)TAIL_HEAD_BYTES << i) <= first.n; i++, done = n) {
+    f->heads = 0; /* of what was in it before, nothing is left to tell */
+    for (size_t n; f->heads < TAIL_HEADS && (n = (size_t)TAIL_HEAD_BYTES << f->heads) <= first.n; done = n) {
         crc = crc32c(crc, slice_of(first.p + done, n - done));
-        f->head[i] = crc;
-        if (f->heads <= i)
-            f->heads = (unsigned)i + 1;
+        f->head[f->heads++] = crc;
     }
+}
+
+static struct slice head_of(const struct tail_file *f, char bytes[TAIL_HEADS_BYTES])
+{
+    ssize_t n = pread(f->fd, bytes, TAIL_HEADS_BYTES, 0);
+
+    return slice_of(bytes, n > 0 ? (size_t)n : 0);
+}
+
+/* Between now and the first read it may become another one: that read finds out (tail_read_at). */
+static void learn_fresh(struct tail_file *f)
+{
+    char bytes[TAIL_HEADS_BYTES];
+    struct slice head = head_of(f, bytes);
+
+    tail_note_head(f, head);
+    f->judged = (struct tail_mark){(uint32_t)head.n, crc32c(0, head)};
 }
 
 static void learn_head(struct tail_file *f)
 {
-    char bytes[TAIL_HEAD_BYTES << (TAIL_HEADS - 1)];
-    ssize_t n = f->heads < TAIL_HEADS && f->fd >= 0 ? pread(f->fd, bytes, sizeof(bytes), 0) : 0;
+    char bytes[TAIL_HEADS_BYTES];
 
-    if (n > 0)
-        tail_note_head(f, slice_of(bytes, (size_t)n));
+    if (f->heads < TAIL_HEADS && f->fd >= 0)
+        tail_note_head(f, head_of(f, bytes));
 }
 
 /* Whether it is whole is found out first; if it is not, its past tells the rest. */
@@ -347,7 +362,7 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
         f->compare = (struct tail_compare){.below = UINT64_MAX};
         f->like = TAIL_UNLIKE;
         if (tail_files_open(&t->files, f) == 0)
-            learn_head(f);
+            learn_fresh(f);
         for (size_t i = 0; i < c.count && f->like == TAIL_UNLIKE; i++)
             f->like = liken_to_kin(t, f, c.stem[i]);
         /* What was found out of its original may be younger than what is known of f: the copy is whole before the original is

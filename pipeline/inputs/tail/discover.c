@@ -104,6 +104,12 @@ static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, co
     return f;
 }
 
+/* It was to be read, and was not where it had been found: it was renamed in between. */
+static bool was_not_found(const struct tail_file *f)
+{
+    return f->state == TAIL_IDLE && f->fd < 0 && f->read.offset < f->size;
+}
+
 /* The first name in a look wins: a file may have several. */
 static void sighted(struct tail *t, struct tail_file *f, const struct tail_stat *st, const char *where)
 {
@@ -115,7 +121,7 @@ static void sighted(struct tail *t, struct tail_file *f, const struct tail_stat 
         if (f->fleeting)
             tail_hurry(t);
     }
-    if (st->size != f->size || st->modified != f->modified || f->state == TAIL_FAILED)
+    if (st->size != f->size || st->modified != f->modified || f->state == TAIL_FAILED || was_not_found(f))
         tail_wake(t, f);
 }
 

@@ -74,6 +74,8 @@ struct tail_file {
     bool fleeting;          /* it was rotated, or its writer truncates it: read at once what there is */
 
     bool fresh; /* nothing of it was read since it is there or was truncated: it may be a copy */
+    struct tail_mark
+        judged; /* its first bytes when it was found out whether it is one; what is read must begin with them */
     bool past_kept;
     uint64_t zeros_to;    /* how far it was searched for the end of the zeros it begins with (tail/begin.c) */
     uint64_t zeros_least; /* as many at its beginning were written by nobody; 0: a block */

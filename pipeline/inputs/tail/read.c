@@ -461,7 +461,7 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
     rc = tail_refresh(t, f, &rewritten);
     if (rc != 0)
         return open_failed(t, f, rc);
-    if (f->size < f->read.offset)
+    if (f->size < (f->read.offset > 0 ? f->read.offset : f->judged.length))
         return tail_start_over(t, f);
     if (f->fresh && f->size > 0)
         return tail_judge(t, f);

@@ -117,6 +117,17 @@ static struct tail_file *next_ready(const struct tail *t)
     return f;
 }
 
+/* Without time to wait for (--once), no tick looks for a file that was renamed between the look and its turn. */
+static bool found_again(struct tail *t)
+{
+    if (!t->env.once || t->look_at > t->look_earlier || t->look >= TAIL_ONCE_LOOKS)
+        return false;
+    tail_look(t);
+    if (t->gone_count > 0)
+        tail_files_each(&t->files, visit_gone, t);
+    return !TAILQ_EMPTY(&t->ready);
+}
+
 static void take_turn(uv_idle_t *idle)
 {
     struct tail *t = idle->data;
@@ -133,7 +144,7 @@ static void take_turn(uv_idle_t *idle)
         if (!serve(t, f))
             return;
     }
-    if (!TAILQ_EMPTY(&t->ready))
+    if (!TAILQ_EMPTY(&t->ready) || found_again(t))
         return;
     uv_idle_stop(&t->turn);
     t->held = 0;

@@ -220,7 +220,7 @@ void tail_writes_settle(struct tail *t);
 
 /* Finds out whether a fresh file is a copy, and where it is read from. */
 enum tail_step tail_judge(struct tail *t, struct tail_file *f);
-/* The bytes at the file's beginning: most files are told apart by these. */
+/* The bytes at the file's beginning, and no others: most files are told apart by these. */
 void tail_note_head(struct tail_file *f, struct slice first);
 
 /* --- resume.c --- */

@@ -19,7 +19,7 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
         f->rewritten = true;
         return TAIL_STEP_END;
     }
-    if (log_due(&t->rewritten_log, t->now, TAIL_LOG_PERIOD))
+    if (f->read.offset > 0 && log_due(&t->rewritten_log, t->now, TAIL_LOG_PERIOD))
         log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
                  KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
                  KU("more_since_last", t->rewritten_log.suppressed),
@@ -27,14 +27,24 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
                     "lines written between the last read and the truncation are in the copy that was made, if its "
                     "name is in `paths`, else nowhere; rotation by renaming loses nothing"));
     tail_past_keep(t, f);
-    f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
+    if (f->read.offset > 0)
+        f->zeros_least = f->read.offset < ZEROS_MOST ? f->read.offset : ZEROS_MOST;
     f->zeros_to = 0;
     f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
     f->fresh = f->fleeting = true;
     f->past_kept = false;
     f->heads = 0;
+    f->judged = (struct tail_mark){.length = 0};
     f->compare = (struct tail_compare){.below = 0};
     return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
+}
+
+/* What was found out of a file, before anything was read of it, is true of what was in it then. */
+static bool begins_as_judged(const struct tail_file *f, struct slice first)
+{
+    size_t n = first.n < f->judged.length ? first.n : f->judged.length;
+
+    return tail_mark_is(f->judged, slice_of(first.p, n));
 }
 
 ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
@@ -48,6 +58,8 @@ ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], ch
         return 0;
     }
     if ((size_t)got < skip || !tail_mark_is(f->read.mark, slice_of(before, skip)))
+        return -1;
+    if (f->read.offset == 0 && n >= f->judged.length && !begins_as_judged(f, slice_of(to, (size_t)got)))
         return -1;
     return got - (ssize_t)skip;
 }
