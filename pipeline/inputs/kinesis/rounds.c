@@ -149,6 +149,11 @@ static int add_item(struct slice text, const struct lease *x, struct buf *out)
     return x ? lease_write(x, out) : buf_add_slice(out, text);
 }
 
+static size_t room_of(size_t bytes)
+{
+    return bytes > KINESIS_LEASE_BYTES ? bytes : KINESIS_LEASE_BYTES;
+}
+
 static int copy_item(struct rounds *r, struct items *items, const struct item *x, struct buf *out)
 {
     struct rounds_act *w = x->other ? NULL : wanted_of(r, &x->lease);
@@ -166,30 +171,49 @@ static int copy_item(struct rounds *r, struct items *items, const struct item *x
     return w->act.kind == LEASE_DELETE ? 0 : add_item(x->text, &w->act.lease, out);
 }
 
+/* `taken`: what those that are there may need. */
+static int add_new(struct rounds *r, size_t taken, struct buf *out)
+{
+    r->no_room = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        struct rounds_act *w = &r->v[i];
+        size_t before = out->n;
+
+        if (w->there || w->act.kind != LEASE_PUT || w->act.existed)
+            continue;
+        w->no_room = taken + KINESIS_LEASE_BYTES > out->max;
+        r->no_room += w->no_room;
+        if (w->no_room)
+            continue;
+        w->holds = true;
+        if (add_item(SLICE(""), &w->act.lease, out) < 0)
+            return -1;
+        taken += room_of(out->n - before);
+    }
+    return 0;
+}
+
 /* `out`: the object as it is wanted. */
 static int make_object(struct rounds *r, bool there, struct slice object, struct buf *out, struct err *e)
 {
     struct items items;
     struct item x;
+    size_t taken = 0;
     int rc = buf_add_str(out, BEGIN);
 
     for (size_t i = 0; i < r->n; i++)
-        r->v[i].there = r->v[i].holds = false;
+        r->v[i].there = r->v[i].holds = r->v[i].no_room = false;
     if (there) {
         begin_items(&items, object, e);
-        while (rc == 0 && next_item(&items, &x))
+        while (rc == 0 && next_item(&items, &x)) {
             rc = copy_item(r, &items, &x, out);
+            taken += room_of(x.text.n);
+        }
         if (items.failed)
             return -1;
     }
-    for (size_t i = 0; i < r->n && rc == 0; i++) {
-        struct rounds_act *w = &r->v[i];
-
-        if (w->there || w->act.kind != LEASE_PUT || w->act.existed)
-            continue;
-        w->holds = true;
-        rc = add_item(SLICE(""), &w->act.lease, out);
-    }
+    if (rc == 0)
+        rc = add_new(r, taken, out);
     if (rc == 0)
         rc = buf_add_str(out, END);
     if (rc < 0)
@@ -223,10 +247,26 @@ static void settle(struct rounds *r, struct leases *l, bool looks, enum lease_ou
     for (size_t i = 0; i < r->n; i++) {
         struct rounds_act *w = &r->v[i];
 
-        if (w->holds || writes(w) == looks)
+        if (w->holds || w->no_room || writes(w) == looks)
             r->v[kept++] = *w;
         else
             leases_done(l, &w->act, outcome, now, now);
+    }
+    r->n = kept;
+}
+
+/* They are asked for again when the object is read anyhow: somebody may have made room. */
+static void put_off(struct rounds *r, struct leases *l, nsec now)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        struct rounds_act *w = &r->v[i];
+
+        if (w->no_room)
+            leases_done(l, &w->act, LEASE_UNSURE, now + l->conf.failover / 3, now);
+        else
+            r->v[kept++] = *w;
     }
     r->n = kept;
 }
@@ -246,6 +286,7 @@ int rounds_read(struct rounds *r, struct leases *l, bool there, struct slice obj
     settle(r, l, true, LEASE_DONE, now);
     r->scans = false;
     leases_scan_end(l, now);
+    put_off(r, l, now);
     return 0;
 }
 

@@ -16,6 +16,9 @@
  * Daemons that write at the same time refuse each other's object, and that says nothing of a single lease. So it counts as a write that
  * nobody answered (leases.h): each is read again, which the next round does anyhow.
  *
+ * The object has a largest size, and what is in it grows: by a checkpoint, by an owner. So new leases are made only as long as each could have
+ * KINESIS_LEASE_BYTES; those that are there are renewed as before.
+ *
  * No I/O, no clock. Memory: two objects at a time, and what is wanted of each lease.
  */
 #ifndef PIPELINE_INPUTS_KINESIS_ROUNDS_H
@@ -31,15 +34,17 @@
 
 struct rounds_act {
     struct lease_act act;
-    bool there; /* its lease is in the object */
-    bool holds; /* and is what it was */
+    bool there;   /* its lease is in the object */
+    bool holds;   /* and is what it was */
+    bool no_room; /* for this new one */
 };
 
 struct rounds {
     struct rounds_act *v; /* by key: of the round that is under way */
     size_t n, room;
-    bool scans; /* all of the table was wanted */
-    nsec began; /* mono */
+    bool scans;     /* all of the table was wanted */
+    size_t no_room; /* new leases that were not made in the last round */
+    nsec began;     /* mono */
 };
 
 void rounds_release(struct rounds *r);

@@ -12,6 +12,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
 #include "pipeline/inputs/aws/caller.h"
 #include "pipeline/inputs/kinesis/leases.h"
 #include "pipeline/inputs/kinesis/options.h"
@@ -75,9 +76,10 @@ struct object_share {
     enum object_step step;
     enum object_check check;
     struct rounds rounds;
-    struct buf text;    /* to be written */
-    nsec next;          /* mono; no call before */
-    unsigned conflicts; /* in a row: another one was there first */
+    struct buf text;       /* to be written */
+    nsec next;             /* mono; no call before */
+    unsigned conflicts;    /* in a row: another one was there first */
+    struct log_limit full; /* no room for a new one */
 };
 
 /* --- what both do (store.c) */

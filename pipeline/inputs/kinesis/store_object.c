@@ -168,6 +168,22 @@ static void write_object(struct input *in, const char *tag, nsec now)
     buf_trim(&s->object.text, KINESIS_LEASE_MAX);
 }
 
+static void tell_no_room(struct input *in, nsec now)
+{
+    static const char HINT[] =
+        "put the leases of this stream into a table, by leases.dynamodb; what has a lease is read as before";
+    struct object_share *o = &in->share.object;
+
+    if (o->rounds.no_room == 0)
+        return;
+    input_health_error(in->env.health, "the object of leases has no room for all shards", HINT, now);
+    if (log_due(&o->full, now, KINESIS_SAYS_EVERY))
+        log_error("the object of leases has no room for all shards: those without a lease are read by nobody",
+                  KS("stream", in->env.stream), KS("input", in->label), KS("source", in->conf->stream),
+                  KS("object", in->conf->leases.s3.key), KU("shards", o->rounds.no_room),
+                  KU("object_bytes_most", KINESIS_LEASE_OBJECT_MAX), KS("hint", HINT));
+}
+
 static void failed(struct share *s, const struct err *malformed, nsec now)
 {
     store_failed(s, &s->object.call, malformed, now);
@@ -195,6 +211,7 @@ static void took_object(struct input *in, nsec now)
         return;
     }
     store_works(s, o->call.operation, now);
+    tell_no_room(in, now);
     aws_call_forget(&o->call);
     if (o->rounds.n > 0)
         write_object(in, there ? tag : NULL, now);

@@ -109,6 +109,52 @@ static void test_the_first_object_has_all_leases_and_then_they_are_taken(void **
     end(&g);
 }
 
+/* The object to be, put. */
+static const char *put(struct rig *g, nsec now)
+{
+    static char object[8192];
+
+    snprintf(object, sizeof(object), "%s", buf_cstr(&g->out));
+    rounds_over(&g->r, &g->l, LEASE_DONE, now, now);
+    return object;
+}
+
+/* An object that is full takes no new lease, and those that are in it are renewed. */
+static void test_new_leases_leave_room_for_those_that_are_there(void **state)
+{
+    const nsec later = NOW + FAILOVER / 3 + 2;
+    const char *object;
+    struct rig g;
+
+    (void)state;
+    begin(&g);
+    buf_release(&g.out);
+    buf_init(&g.out, 2 * KINESIS_LEASE_BYTES - 1);
+    assert_true(rounds_collect(&g.r, &g.l, NOW));
+    assert_int_equal(take(&g, NULL, NOW), 0);
+    assert_true(rounds_collect(&g.r, &g.l, NOW));
+    assert_int_equal(take(&g, NULL, NOW), 1);
+    assert_int_equal(g.r.no_room, 1);
+    assert_has(&g, "{\"Items\":[{\"leaseKey\":{\"S\":\"s-0\"},\"leaseCounter\":{\"N\":\"0\"}");
+    object = put(&g, NOW);
+    assert_true(rounds_collect(&g.r, &g.l, NOW + 1));
+    assert_int_equal(take(&g, object, NOW + 1), 0);
+    assert_true(rounds_collect(&g.r, &g.l, NOW + 1));
+    assert_int_equal(take(&g, object, NOW + 1), 1);
+    object = put(&g, NOW + 1);
+    assert_int_equal(g.held, 1);
+    assert_false(rounds_collect(&g.r, &g.l, NOW + 2)); /* the one without room waits, too */
+    assert_true(rounds_collect(&g.r, &g.l, later));
+    assert_int_equal(take(&g, object, later), 1);
+    assert_has(&g, "\"leaseOwner\":{\"S\":\"me\"},\"leaseCounter\":{\"N\":\"2\"}");
+    object = put(&g, later);
+    assert_true(rounds_collect(&g.r, &g.l, later)); /* is there room now? */
+    assert_int_equal(take(&g, object, later), 0);
+    assert_int_equal(g.r.no_room, 1);
+    assert_int_equal(g.held, 1);
+    end(&g);
+}
+
 #define LEASE(key, counter, more)                                                                                      \
     "{\"leaseKey\":{\"S\":\"" key "\"},\"leaseCounter\":{\"N\":\"" counter                                             \
     "\"},\"checkpoint\":{\"S\":\"TRIM_HORIZON\"}" more "}"
@@ -197,15 +243,14 @@ static void test_what_is_no_object_of_leases_is_refused(void **state)
 
 static void test_an_object_has_an_end(void **state)
 {
+    static const char OBJECT[] = "{\"Items\":[" METRICS "," LEASE("s-0", "3", "") "," OTHERS "]}";
     struct rig g;
 
     (void)state;
     begin(&g);
     g.out.max = 300;
     assert_true(rounds_collect(&g.r, &g.l, NOW));
-    assert_int_equal(take(&g, NULL, NOW), 0);
-    assert_true(rounds_collect(&g.r, &g.l, NOW));
-    assert_int_equal(rounds_read(&g.r, &g.l, false, SLICE(""), NOW, &g.out, &g.e), -1);
+    assert_int_equal(rounds_read(&g.r, &g.l, true, SLICE(OBJECT), NOW, &g.out, &g.e), -1);
     assert_non_null(strstr(g.e.msg, "300 bytes"));
     rounds_over(&g.r, &g.l, LEASE_UNSURE, NOW + 1, NOW);
     end(&g);
@@ -215,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_first_object_has_all_leases_and_then_they_are_taken),
+        cmocka_unit_test(test_new_leases_leave_room_for_those_that_are_there),
         cmocka_unit_test(test_what_is_not_what_it_was_stays_as_it_is),
         cmocka_unit_test(test_what_was_refused_is_read_again_and_taken_then),
         cmocka_unit_test(test_what_is_no_object_of_leases_is_refused),
