@@ -27,12 +27,19 @@ def filled(t, partitions=3, count=200):
     return peer, sent
 
 
+# Numbers of Kafka's protocol.
+OFFSET_COMMIT, UNKNOWN_SERVER_ERROR = 8, -1
+
+
 def test_an_object_has_records_of_one_partition(t):
+    """And whoever does not know whether its seals are in the group asks it: by joining it once more."""
     peer, sent = filled(t)
     peer.ask("null", "orders", 0)
+    peer.ask("fail", OFFSET_COMMIT, UNKNOWN_SERVER_ERROR, 1)
     d = daemon(t, peer, "one")
     d.spawn("--once")
-    assert d.wait_exit(60) == 0
+    assert d.wait_exit(60 * t.slow) == 0
+    assert len(d.logged("whether the group has taken what was committed is not known")) == 1
     assert sorted(got(t)) == sorted(sent)
     for body in objects.read_dir(t.path("out")).values():
         assert len({line[:2] for line in body.splitlines()}) == 1
