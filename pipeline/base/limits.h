@@ -497,15 +497,16 @@
 #define SNS_SAYS_EVERY    (30 * NSEC_PER_SEC)
 
 /* Inputs to which others push by HTTP. A body, unpacked, is at most what `max_body` says, and that at most the first; what is asked first for one
- * without a length; the frames and the facts of one request; what is read and dropped of one that is refused; an answer, and what is noted for it. */
+ * without a length; the frames and the facts of one request; what is read and dropped of one that is refused; a short answer, and one that
+ * is made of the body, which counts in the budget. */
 #define PUSH_BODY_MAX    LIMIT(64 * MIB, 16 * MIB)
 #define PUSH_BODY_FIRST  LIMIT(16 * KIB, 64)
 #define PUSH_FRAMES_MAX  LIMIT(4096, 64)
 #define PUSH_FRAME_BYTES LIMIT(512 * KIB, 8 * KIB)
 #define PUSH_FACTS_MAX   (RECORD_FACTS_MAX / 2)
 #define PUSH_DISCARD_MAX (64 * MIB)
-#define PUSH_REPLY_MAX   (1 * MIB)
-#define PUSH_NOTE_MAX    (PUSH_REPLY_MAX - 1 * KIB)
+#define PUSH_SHORT_MAX   (4 * KIB)
+#define PUSH_REPLY_MAX   LIMIT(16 * MIB, 1 * MIB)
 #define PUSH_KEY_MAX     256
 #define PUSH_HEADERS_MAX 32
 #define PUSH_JSON_DEPTH  128

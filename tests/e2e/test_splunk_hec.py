@@ -49,7 +49,7 @@ def test_agents_of_splunk_are_answered(t):
         status, said = hec(d, body)
         assert (status, said["code"]) == (400, code), (body, status, said)
     assert hec(d, b"\n\n", path="/raw")[0] == 400 and hec(d, b'{"acks":["x"]}', path="/ack")[0] == 400
-    assert hec(d, b'{"acks":[' + b"0," * 200000 + b"0]}", path="/ack")[0] == 413  # its answer would have 1.8 MB
+    assert hec(d, b'{"acks":[' + b"0," * 2000000 + b"0]}", path="/ack")[0] == 413  # its answer would have 18 MB
     assert hec(d, b"x", path="/other")[0] == 404 and hec(d, b"", method="GET")[0] == 405
     assert hec(d, b'{"event":"x"}', headers={"Authorization": "Splunk wrong"}) [0] == 401
     d.wait_delivered("app", 8)

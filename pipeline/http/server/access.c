@@ -156,6 +156,8 @@ static bool authorization_is_right(const struct http_access *a, const char *auth
 
     if (scheme == 5 && strncasecmp(authorization, "Basic", scheme) == 0)
         return basic_is_right(a, shown);
+    if (scheme == 6 && strncasecmp(authorization, "ApiKey", scheme) == 0 && basic_is_right(a, shown))
+        return true;
     return is_one_of(a->tokens, a->token_count, shown);
 }
 

@@ -2,8 +2,8 @@
  *
  * The same options for whoever listens. A token is shown as `Authorization: Bearer TOKEN` (the scheme's name may be another, as agents have
  * their own: `Splunk`, `Token`), as the password of basic authentication under any name, or in a header that the owner of the path knows. A
- * name with a password is shown as basic authentication. An address that other machines reach needs one of these, certificates of clients, or
- * `auth: none`.
+ * name with a password is shown as basic authentication, or as Elasticsearch's API key, which has the same shape. An address that other machines
+ * reach needs one of these, certificates of clients, or `auth: none`.
  *
  *     http_access_check_conf()  what is wrong with the options
  *     http_access_new()         what is kept of them: digests

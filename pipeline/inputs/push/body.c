@@ -6,6 +6,7 @@
 #include "pipeline/base/limits.h"
 #include "transforms/codecs/gunzip.h"
 #include "transforms/codecs/unpack.h"
+#include "transforms/codecs/unsnappy.h"
 #include "transforms/codecs/unzstd.h"
 
 #include <stdio.h>
@@ -93,16 +94,19 @@ struct buf *push_scratch(struct push_request *rq)
 
 int push_note(struct push_request *rq, struct slice text)
 {
-    if (rq->note.n + text.n > PUSH_NOTE_MAX)
+    if (rq->note.n + text.n > PUSH_REPLY_MAX)
         return push_refuse(rq, rq->too_large, "its answer would be too long: ask for less at a time");
     if (make_room(rq, &rq->note, text.n) < 0)
         return -1;
     return buf_add_slice(&rq->note, text) < 0 ? push_no_memory(rq) : 0;
 }
 
-struct slice push_noted(const struct push_request *rq)
+/* It counts in the budget until the request is over, as its memory is there until then. */
+void push_take_note(struct push_request *rq, struct buf *out)
 {
-    return buf_slice(&rq->note);
+    *out = rq->note;
+    out->max += PUSH_SHORT_MAX;
+    rq->note = (struct buf){.max = rq->note.max};
 }
 
 /* --- packed ones --------------------------------------------------------------------------------------------------- */
@@ -149,23 +153,50 @@ static int unpack_all(struct push_request *rq, struct unpack *u, struct buf *pla
     return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body is not what Content-Encoding says: %s", e.msg);
 }
 
-int push_body_unpack(struct push_request *rq, const char *encoding)
+/* Piece by piece: how long it gets is not known. */
+static int unpack_stream(struct push_request *rq, bool gzip, struct buf *plain)
 {
     struct slice all = buf_slice(&rq->body);
-    struct buf plain = {0};
     struct unpack *u;
     int rc;
 
-    if (is_plain(encoding))
-        return 0;
-    if (!(is_gzip(encoding) ? gunzip_looks_so(all) : unzstd_looks_so(all)))
+    if (!(gzip ? gunzip_looks_so(all) : unzstd_looks_so(all)))
         return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body does not begin as Content-Encoding: %s does",
-                           is_gzip(encoding) ? "gzip" : "zstd");
+                           gzip ? "gzip" : "zstd");
     u = unpack_new(all);
-    rc = make_room(rq, &plain, 1);
+    rc = make_room(rq, plain, 1);
     if (rc == 0)
-        rc = unpack_all(rq, u, &plain);
+        rc = unpack_all(rq, u, plain);
     unpack_free(&u);
+    return rc;
+}
+
+static int unpack_snappy(struct push_request *rq, struct buf *plain)
+{
+    struct slice all = buf_slice(&rq->body);
+    struct err e;
+    size_t n;
+
+    if (unsnappy_size(all, &n, &e) < 0)
+        return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body is no raw block of Snappy");
+    if (n > rq->in->push->max_body)
+        return push_too_large(rq);
+    if (hold(rq, plain, n) < 0)
+        return -1;
+    return unsnappy_all(all, plain, &e) == 0
+               ? 0
+               : push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body is a damaged block of Snappy");
+}
+
+int push_body_unpack(struct push_request *rq)
+{
+    struct buf plain = {0};
+    int rc;
+
+    if (is_plain(rq->encoding))
+        return 0;
+    rc = strcasecmp(rq->encoding, "snappy") == 0 ? unpack_snappy(rq, &plain)
+                                                 : unpack_stream(rq, is_gzip(rq->encoding), &plain);
     give_back(rq, rc == 0 ? &rq->body : &plain);
     if (rc == 0)
         rq->body = plain;

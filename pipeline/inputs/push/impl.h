@@ -16,7 +16,14 @@
 enum push_gate { PUSH_STARTING, PUSH_OPEN, PUSH_SHUT };
 
 /* Each has its own line in the log, now and then. */
-enum push_event { PUSH_EVENT_ACCESS, PUSH_EVENT_FOREIGN, PUSH_EVENT_REQUEST, PUSH_EVENT_FACTS, PUSH_EVENTS };
+enum push_event {
+    PUSH_EVENT_ACCESS,
+    PUSH_EVENT_FOREIGN,
+    PUSH_EVENT_REQUEST,
+    PUSH_EVENT_RECORD,
+    PUSH_EVENT_FACTS,
+    PUSH_EVENTS
+};
 
 /* A request that waits for the spool. */
 struct push_storing {
@@ -86,7 +93,9 @@ struct push_request {
     struct http_exchange *exchange;
     enum push_step step;
     int what;
-    bool must_close; /* the rest of the body is not wanted, or where it ends is in doubt */
+    const char *beneath;  /* of the URL; borrowed for the call */
+    const char *encoding; /* of the body; NULL: as it is */
+    bool must_close;      /* the rest of the body is not wanted, or where it ends is in doubt */
     unsigned too_large;
     uint64_t discarded;
 
@@ -118,19 +127,21 @@ extern const struct http_route_ops push_request_ops;
 bool push_is_due(struct input *in, enum push_event event, uint64_t *suppressed);
 /* It was concluded so, and an operator should know of it: the sender is somebody else, or something is set up wrong. -1. */
 int push_say_refused(struct push_request *rq, enum push_event event, const char *hint);
+/* It may be stored later: the stream is full, or memory is short. -1. */
+int push_busy(struct push_request *rq, const char *why);
 int push_no_memory(struct push_request *rq);
 int push_too_large(struct push_request *rq);
 
-/* body.c: room for so many bytes of body; a piece of it; gzip or zstd undone; all given back. -1: refused. */
+/* body.c: room for so many bytes of body; a piece of it; its packing undone; all given back. -1: refused. */
 MUST_CHECK int push_body_hold(struct push_request *rq, size_t n);
 MUST_CHECK int push_body_add(struct push_request *rq, struct slice piece);
-MUST_CHECK int push_body_unpack(struct push_request *rq, const char *encoding);
+MUST_CHECK int push_body_unpack(struct push_request *rq);
 /* Most of it goes into one frame now, which counts in the budget, and the body itself no longer does: it goes soon. So what a record needs is not
  * counted twice. */
 void push_body_hand_over(struct push_request *rq);
 void push_body_drop(struct push_request *rq); /* but for what was noted */
 void push_body_drop_note(struct push_request *rq);
-MUST_CHECK bool push_body_is_known(const char *encoding); /* is such a body taken? NULL: as it is */
+MUST_CHECK bool push_body_is_known(const char *encoding); /* may a header say so? NULL: as it is */
 
 /* store.c: the last frame is whole. -1: refused. */
 MUST_CHECK int push_store_close(struct push_request *rq);

@@ -24,6 +24,7 @@
 #include "pipeline/base/facts.h"
 #include "pipeline/base/slice.h"
 #include "pipeline/http/server/access.h"
+#include "pipeline/http/server/answer.h"
 #include "pipeline/inputs/input.h"
 
 #include <microhttpd.h>
@@ -71,13 +72,16 @@ struct push_protocol {
     bool beneath;          /* it has what is beneath its path as well */
     const char *token;     /* a header in which a token may be shown; NULL: none */
     const char *id_source; /* what its keys are remembered under; NULL: it has none */
+    /* The statuses of what is stored (0: 200), and of what may be later because the stream is full or memory is short (0: 503). */
+    unsigned stored, busy;
+    struct http_answer_header header; /* of each answer; none without a name */
     /* May anybody ask this, also who shows nothing? Nothing of it is stored. NULL: no. */
     bool (*is_open)(const char *method, const char *beneath);
     /* 0: the body is wanted. -1: push_conclude() or push_refuse() was called. `beneath`: what the URL has behind the path, "" or "/x". */
     int (*head)(struct push_request *rq, const char *method, const char *beneath);
     /* -1: push_add() said so, or push_refuse() was called. */
     int (*read)(struct push_request *rq, struct slice body);
-    /* The answer's body, for the status that it has. The type of it. `out` is empty, and as large as PUSH_REPLY_MAX. */
+    /* The answer's body, for the status that it has. The type of it. `out` is empty, and as large as PUSH_SHORT_MAX. */
     const char *(*reply)(struct push_request *rq, struct buf *out);
     /* Fills in what is remembered; NULL: nothing is. */
     struct id_bounds (*bounds)(const void *conf);
@@ -99,6 +103,7 @@ unsigned push_sockets(const void *conf);
 const void *push_conf_of(const struct push_request *rq);
 const char *push_header(const struct push_request *rq, const char *name);   /* NULL: not there */
 const char *push_argument(const struct push_request *rq, const char *name); /* of the query; NULL: not there */
+const char *push_beneath(const struct push_request *rq);                    /* as head() had it */
 /* A number that the protocol notes of the request; 0 at first. */
 int push_what(const struct push_request *rq);
 void push_set_what(struct push_request *rq, int what);
@@ -112,14 +117,19 @@ const char *push_why(const struct push_request *rq);
 /* Of a body that is too large, instead of 413. */
 void push_set_too_large(struct push_request *rq, unsigned status);
 
+/* In head(): how the body is packed, whatever the header Content-Encoding says: "snappy", one raw block, as well. */
+void push_set_encoding(struct push_request *rq, const char *encoding);
 /* In head(): the request's key; false: it is too long, or no word. */
 MUST_CHECK bool push_set_key(struct push_request *rq, const char *key);
 
 /* In read(): empty, with room for as much as the body has and some more; until the next call. NULL: refused, there is no memory now. */
 struct buf *push_scratch(struct push_request *rq);
-/* What read() notes for reply(), when the body is gone. -1: refused. */
+/* What read() notes for reply(), when the body is gone: the beginning of the answer. -1: refused. */
 MUST_CHECK int push_note(struct push_request *rq, struct slice text);
-struct slice push_noted(const struct push_request *rq);
+/* In reply(): what was noted goes into `out`, which is empty. There is some room behind it. */
+void push_take_note(struct push_request *rq, struct buf *out);
+/* In read(): a record that is left out, while others of its request are stored; the answer says so. The log has it, now and then. */
+void push_left_out(struct push_request *rq, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The next number of the input's: 0, 1, 2 ... since its start. */
 uint64_t push_number(struct push_request *rq);
 /* Facts of all its records, beside the headers. Before the first record. */

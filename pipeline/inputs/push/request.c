@@ -72,12 +72,14 @@ static int judge(struct push_request *rq, const struct http_asked *asked)
 {
     const struct input *in = rq->in;
     const char *encoding = push_header(rq, "Content-Encoding");
-    const char *beneath = asked->url + strlen(in->path);
-    bool open = in->protocol->is_open && in->protocol->is_open(asked->method, beneath);
+    bool open;
 
-    if ((!open && check_access(rq, asked->method) < 0) || in->protocol->head(rq, asked->method, beneath) < 0)
+    rq->beneath = asked->url + strlen(in->path);
+    rq->encoding = encoding;
+    open = in->protocol->is_open && in->protocol->is_open(asked->method, rq->beneath);
+    if ((!open && check_access(rq, asked->method) < 0) || in->protocol->head(rq, asked->method, rq->beneath) < 0)
         return -1;
-    if (!push_body_is_known(encoding))
+    if (rq->encoding == encoding && !push_body_is_known(encoding))
         return push_refuse(rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                            "Content-Encoding is none that is taken here: gzip, zstd, identity");
     if (announced(rq) > in->push->max_body)
@@ -112,18 +114,18 @@ static enum MHD_Result answer(struct push_request *rq)
 
     rq->step = PUSH_STEP_ANSWER;
     push_body_drop(rq);
-    buf_init(&out, PUSH_REPLY_MAX);
+    buf_init(&out, PUSH_SHORT_MAX);
     if (rq->in->protocol->reply)
         type = rq->in->protocol->reply(rq, &out);
     else if (buf_printf(&out, "%s\n", rq->why) < 0)
         buf_clear(&out);
     rc = http_answer(rq->exchange, &(struct http_answer){.status = rq->status,
                                                          .type = type,
-                                                         .text = buf_slice(&out),
+                                                         .body = &out,
                                                          .retry_after = PUSH_RETRY_AFTER,
                                                          .realm = "sluice",
+                                                         .more = rq->in->protocol->header,
                                                          .close = rq->must_close});
-    buf_release(&out);
     push_store_release(rq);
     http_exchange_await(rq->exchange, rq->entered ? PUSH_ANSWER_TIME : PUSH_TIMEOUT);
     return rc;
@@ -168,7 +170,7 @@ static enum MHD_Result take_piece(struct push_request *rq, struct slice piece)
 /* True: it waits. */
 static bool take(struct push_request *rq)
 {
-    int rc = push_body_unpack(rq, push_header(rq, "Content-Encoding"));
+    int rc = push_body_unpack(rq);
 
     if (rc == 0)
         rc = rq->in->protocol->read(rq, buf_slice(&rq->body));
@@ -185,8 +187,8 @@ static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked 
 {
     struct push_request *rq = x->own;
 
-    (void)asked;
     assert(rq->magic == PUSH_MAGIC);
+    rq->beneath = asked->url + strlen(rq->in->path);
     if (piece.n)
         return take_piece(rq, piece);
     if (rq->step == PUSH_STEP_STORE)

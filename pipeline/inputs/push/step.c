@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LEFT_OUT_HINT                                                                                                  \
+    "the sender has the same text in its answer, at the place of the record, and does not send it again"
+
 /* --- what a protocol asks -------------------------------------------------------------------------------------------- */
 
 const void *push_conf_of(const struct push_request *rq)
@@ -21,6 +24,11 @@ const char *push_header(const struct push_request *rq, const char *name)
 const char *push_argument(const struct push_request *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->exchange->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *push_beneath(const struct push_request *rq)
+{
+    return rq->beneath;
 }
 
 int push_what(const struct push_request *rq)
@@ -51,6 +59,11 @@ void push_set_too_large(struct push_request *rq, unsigned status)
 uint64_t push_number(struct push_request *rq)
 {
     return atomic_fetch_add(&rq->in->number, 1);
+}
+
+void push_set_encoding(struct push_request *rq, const char *encoding)
+{
+    rq->encoding = encoding;
 }
 
 bool push_set_key(struct push_request *rq, const char *key)
@@ -115,11 +128,35 @@ int push_refuse(struct push_request *rq, unsigned status, const char *fmt, ...)
                             "the sender has the same text in its answer; nothing of the request was stored");
 }
 
+void push_left_out(struct push_request *rq, const char *fmt, ...)
+{
+    struct input *in = rq->in;
+    char why[sizeof(rq->why)];
+    uint64_t more;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    input_health_error(in->env.health, why, LEFT_OUT_HINT, clock_mono());
+    if (push_is_due(in, PUSH_EVENT_RECORD, &more))
+        log_warn("a record of a request was refused, and others of it were not", KS("stream", in->env.stream),
+                 KS("input", in->label), KS("client", rq->exchange->from), KS("cause", why), KU("suppressed", more),
+                 KS("hint", LEFT_OUT_HINT));
+}
+
+int push_busy(struct push_request *rq, const char *why)
+{
+    unsigned status = rq->in->protocol->busy;
+
+    return push_conclude(rq, status ? status : MHD_HTTP_SERVICE_UNAVAILABLE, "%s; send it again", why);
+}
+
 int push_no_memory(struct push_request *rq)
 {
     pushback_note(rq->in->env.pushback, PUSHBACK_MEMORY, clock_mono());
     metrics_add(rq->in->env.metrics, METRIC_THROTTLED_RECORDS, 1);
-    return push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no memory for it now; send it again");
+    return push_busy(rq, "there is no memory for it now");
 }
 
 int push_too_large(struct push_request *rq)

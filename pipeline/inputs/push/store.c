@@ -290,8 +290,7 @@ static void push_back(struct push_request *rq, enum pushback_why why)
 {
     metrics_add(rq->in->env.metrics, METRIC_THROTTLED_RECORDS, rq->count);
     pushback_note(rq->in->env.pushback, why, clock_mono());
-    push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; send it again",
-                  why == PUSHBACK_LIMIT ? "the stream is full" : "the disk refuses to store it");
+    push_busy(rq, why == PUSHBACK_LIMIT ? "the stream is full" : "the disk refuses to store it");
 }
 
 /* All of it or nothing, as far as that can be known before. What does not go in whole however empty the spool is, is refused for good: its
@@ -314,6 +313,13 @@ static bool has_room(struct push_request *rq, uint64_t weight)
     return false;
 }
 
+static void conclude_stored(struct push_request *rq, const char *why)
+{
+    unsigned status = rq->in->protocol->stored;
+
+    push_conclude(rq, status ? status : MHD_HTTP_OK, "%s", why);
+}
+
 bool push_store(struct push_request *rq)
 {
     struct input *in = rq->in;
@@ -321,7 +327,7 @@ bool push_store(struct push_request *rq)
     uint64_t weight;
 
     if (rq->count == 0) {
-        push_conclude(rq, MHD_HTTP_OK, "there was nothing to store");
+        conclude_stored(rq, "there was nothing to store");
         return false;
     }
     pthread_mutex_lock(&in->ids);
@@ -377,7 +383,7 @@ void push_store_judge(struct push_request *rq)
         }
     }
     if (why == PUSH_OUTCOME_SAFE)
-        push_conclude(rq, MHD_HTTP_OK, "it is stored");
+        conclude_stored(rq, "it is stored");
     else
         judge_refused(rq, why);
 }

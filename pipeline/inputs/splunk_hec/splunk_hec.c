@@ -159,6 +159,8 @@ static int read_acks(struct push_request *rq, struct slice body)
     struct slice number;
     bool found = false, first = true;
 
+    if (push_note(rq, SLICE("{\"acks\":{")) < 0)
+        return -1;
     json_open(&r, body, PUSH_JSON_DEPTH);
     if (json_peek(&r) != JSON_OBJECT || !json_enter(&r))
         return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "Invalid data format");
@@ -229,10 +231,8 @@ static int write_reply(struct push_request *rq, struct buf *out)
     case WHAT_HEALTH:
         return buf_add_str(out, "{\"text\":\"HEC is healthy\",\"code\":17}");
     case WHAT_ACK:
-        return buf_add_str(out, "{\"acks\":{") < 0 || buf_add_slice(out, push_noted(rq)) < 0 ||
-                       buf_add_str(out, "}}") < 0
-                   ? -1
-                   : 0;
+        push_take_note(rq, out);
+        return buf_add_str(out, "}}");
     default:
         break;
     }

@@ -18,14 +18,20 @@ static struct http_access *with(size_t tokens, size_t users)
     return http_access_new(&conf);
 }
 
+static enum http_access_answer shown_as(const struct http_access *a, const char *scheme, const char *pair)
+{
+    size_t n = base64_encoded_length(strlen(pair));
+    char coded[256], header[300];
+
+    base64_encode(slice_str(pair), coded);
+    coded[n] = '\0';
+    snprintf(header, sizeof(header), "%s %s", scheme, coded);
+    return http_access_ask(a, header, NULL);
+}
+
 static enum http_access_answer basic(const struct http_access *a, const char *pair)
 {
-    char header[256] = "Basic ";
-    size_t n = base64_encoded_length(strlen(pair));
-
-    base64_encode(slice_str(pair), header + 6);
-    header[6 + n] = '\0';
-    return http_access_ask(a, header, NULL);
+    return shown_as(a, "Basic", pair);
 }
 
 static void nothing_is_wanted(void **state)
@@ -69,6 +75,8 @@ static void names_have_passwords(void **state)
     (void)state;
     assert_int_equal(basic(a, "ann:pass:word"), HTTP_ACCESS_YES);
     assert_int_equal(basic(a, "bob:x"), HTTP_ACCESS_YES);
+    assert_int_equal(shown_as(a, "ApiKey", "bob:x"), HTTP_ACCESS_YES);
+    assert_int_equal(shown_as(a, "Bearer", "bob:x"), HTTP_ACCESS_WRONG);
     assert_int_equal(basic(a, "bob:pass:word"), HTTP_ACCESS_WRONG);
     assert_int_equal(basic(a, "ann:pass"), HTTP_ACCESS_WRONG);
     assert_int_equal(basic(a, ""), HTTP_ACCESS_WRONG);
