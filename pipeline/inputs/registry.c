@@ -6,6 +6,8 @@
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
     amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, journald_ops;
 
+extern const struct input_ops elasticsearch_bulk_ops;
+
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
 /* clang-format off */
@@ -19,6 +21,7 @@ static const struct {
     {"sns", &sns_ops},
     {"http", &http_input_ops},
     {"splunk_hec", &splunk_hec_ops},
+    {"elasticsearch_bulk", &elasticsearch_bulk_ops},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},

@@ -66,6 +66,8 @@ static const struct synonym INPUTS[] = {
      "write `tail: { paths: [\"/var/log/app/*.log\"] }`"},
     {" https rest webhook post curl endpoint ", "write `http: { path: /app }` and post to http://127.0.0.1:4580/app"},
     {" splunk hec splunk_http_event_collector splunk_tcp ", "write `splunk_hec: { listen: \"127.0.0.1:8088\" }`"},
+    {" elasticsearch opensearch elastic bulk es beats filebeat logstash elastic_agent ",
+     "write `elasticsearch_bulk: { listen: \"127.0.0.1:9200\" }`, and let agents send there as to Elasticsearch"},
     {" firehose aws_kinesis_firehose put listen server ",
      "write `api`: it takes Firehose's PutRecord and PutRecordBatch; its address stands in `api` at the top of the "
      "file"},
