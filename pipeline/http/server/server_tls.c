@@ -6,35 +6,21 @@
  * HTTP with a letter. */
 #include "pipeline/http/server/server_tls.h"
 
-#include "pipeline/base/aside_reader.h"
 #include "pipeline/base/buf.h"
-#include "pipeline/base/certificates.h"
-#include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/base/thread.h"
-#include "pipeline/http/trust/pem_file.h"
+#include "pipeline/http/server/identity.h"
 
-#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <poll.h>
-#include <stdatomic.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 #define HANDSHAKE_RECORD 22 /* RFC 8446, 5.1 */
-
-#define ALL_SEE_KEY "let its owner alone read it (chmod 600), or a group (chmod 640)"
-#define RENEW_HINT  "put a new one in its place; it is read within seconds, without a restart"
-#define STAYS_HINT  "put the files right; they are read again within seconds. What was read before serves on"
-
-enum file { /* in the order of server_tls_fields */ CERT_FILE, KEY_FILE, CLIENT_CA_FILE, FILES };
 
 const struct cfg_field server_tls_fields[] = {
     {.name = "cert_file",
@@ -60,28 +46,12 @@ const struct cfg_field server_tls_fields[] = {
     {.name = NULL},
 };
 
-/* What connections are made with. */
-struct identity {
-    atomic_uint users;
-    gnutls_certificate_credentials_t credentials;
-    nsec from, until; /* wall; of the certificate */
-    bool asks;        /* clients for theirs */
-};
-
 struct server_tls {
     const char *name;
-    char option[FILES][40]; /* "api.tls.key_file" */
-    char *path[FILES];
+    struct identity_files *files;
     gnutls_priority_t priority; /* NULL: no memory */
-    atomic_uint at;             /* the file that is being read */
-
-    struct aside_reader reader; /* its lock guards the rest */
-    struct identity *known;     /* NULL: not read, or it cannot be */
-    struct file_stamp stamps[FILES];
-    struct err why; /* the last reading failed: this is why; ERR_NONE: it did not */
-    bool renewed;   /* and nobody has said so yet */
-    bool reported;  /* that */
-    struct log_limit age, hangs, clients;
+    pthread_mutex_t lock;
+    struct log_limit clients; /* guarded by lock */
 };
 
 struct server_tls_connection {
@@ -119,56 +89,6 @@ char *server_tls_path(const char *file, const char *base_dir)
     return file[0] == '/' ? mem_strdup(file) : mem_printf("%s/%s", base_dir, file);
 }
 
-static void read_aside(struct aside_reader *r);
-static void end(struct aside_reader *r);
-
-static const struct aside_reader_ops READER = {.thread = "listener tls", .read = read_aside, .end = end};
-
-struct server_tls *server_tls_new(const struct server_tls_conf *conf, const char *base_dir, const char *name)
-{
-    const char *const path[FILES] = {conf->cert_file, conf->key_file, conf->client_ca_file};
-    struct server_tls *t = mem_alloc(sizeof(*t));
-
-    aside_reader_init(&t->reader, &READER);
-    t->name = name;
-    for (size_t i = 0; i < FILES; i++)
-        snprintf(t->option[i], sizeof(t->option[i]), "%s.tls.%s", name, server_tls_fields[i].name);
-    for (size_t i = 0; i < FILES; i++)
-        if (path[i])
-            t->path[i] = server_tls_path(path[i], base_dir);
-    if (gnutls_priority_init(&t->priority, PRIORITY, NULL) < 0)
-        t->priority = NULL;
-    return t;
-}
-
-static void leave(struct identity *id)
-{
-    if (!id || --id->users > 0)
-        return;
-    if (id->credentials)
-        gnutls_certificate_free_credentials(id->credentials);
-    mem_free(id);
-}
-
-static void end(struct aside_reader *r)
-{
-    struct server_tls *t = CONTAINER_OF(r, struct server_tls, reader);
-
-    leave(t->known);
-    if (t->priority)
-        gnutls_priority_deinit(t->priority);
-    for (size_t i = 0; i < FILES; i++)
-        mem_free(t->path[i]);
-    mem_free(t);
-}
-
-void server_tls_free(struct server_tls **t)
-{
-    if (*t)
-        aside_reader_leave(&(*t)->reader);
-    *t = NULL;
-}
-
 /* --- the files ----------------------------------------------------------------------------------------------------- */
 
 static gnutls_datum_t datum(const struct buf *b)
@@ -176,211 +96,84 @@ static gnutls_datum_t datum(const struct buf *b)
     return (gnutls_datum_t){(unsigned char *)b->p, (unsigned)b->n};
 }
 
-/* Each with a message of its own, before all of them go into one call. */
-static int check(enum file which, const struct buf text[FILES], struct identity *id, struct err *e)
+static void release_credentials(void *credentials)
 {
-    struct slice pem = buf_slice(&text[which]);
-    struct authorities *a;
-    int rc;
-
-    switch (which) {
-    case CERT_FILE:
-        return certificate_times(pem, &id->from, &id->until, e);
-    case KEY_FILE:
-        return certificate_check_key(buf_slice(&text[CERT_FILE]), pem, NULL, e);
-    default:
-        a = authorities_new();
-        rc = authorities_add(a, pem, e);
-        authorities_leave(a);
-        return rc;
-    }
+    gnutls_certificate_free_credentials(credentials);
 }
 
-static int make_credentials(const struct server_tls *t, struct identity *id, const struct buf text[FILES],
-                            struct err *e)
+static void *make_credentials(const struct buf text[IDENTITY_FILES], struct err *e)
 {
-    gnutls_datum_t cert = datum(&text[CERT_FILE]), key = datum(&text[KEY_FILE]), ca = datum(&text[CLIENT_CA_FILE]);
-    int rc = gnutls_certificate_allocate_credentials(&id->credentials);
+    gnutls_datum_t cert = datum(&text[IDENTITY_CERT]), key = datum(&text[IDENTITY_KEY]),
+                   ca = datum(&text[IDENTITY_CLIENT_CA]);
+    gnutls_certificate_credentials_t made = NULL;
+    int rc = gnutls_certificate_allocate_credentials(&made);
 
     if (rc >= 0)
-        rc = gnutls_certificate_set_x509_key_mem2(id->credentials, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
-    if (rc < 0)
-        return err_set(e, ERR_CONFIG, "%s.tls.cert_file and key_file: they cannot be used (%s)", t->name,
-                       gnutls_strerror(rc));
-    id->asks = ca.size > 0;
-    if (id->asks) {
-        rc = gnutls_certificate_set_x509_trust_mem(id->credentials, &ca, GNUTLS_X509_FMT_PEM);
+        rc = gnutls_certificate_set_x509_key_mem2(made, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
+    if (rc < 0) {
+        (void)err_set(e, ERR_CONFIG, "tls.cert_file and key_file: they cannot be used (%s)", gnutls_strerror(rc));
+    } else if (ca.size > 0) {
+        rc = gnutls_certificate_set_x509_trust_mem(made, &ca, GNUTLS_X509_FMT_PEM);
         if (rc <= 0)
-            return err_set(e, ERR_CONFIG, "%s: it cannot be used (%s)", t->option[CLIENT_CA_FILE], gnutls_strerror(rc));
+            (void)err_set(e, ERR_CONFIG, "tls.client_ca_file: it cannot be used (%s)", gnutls_strerror(rc));
+        rc = rc > 0 ? 0 : -1;
     }
-    return 0;
-}
-
-/* All are read before any is looked at: a key and its certificate are replaced one after the other. */
-static struct identity *read_files(struct server_tls *t, struct err *e)
-{
-    struct identity *id = mem_alloc(sizeof(*id));
-    struct buf text[FILES];
-    int rc = 0;
-
-    id->users = 1;
-    for (size_t i = 0; i < FILES; i++)
-        buf_init(&text[i], TLS_FILE_MAX);
-    for (unsigned i = 0; i < FILES && rc == 0; i++) {
-        atomic_store(&t->at, i);
-        if (t->path[i])
-            rc = pem_file_read(t->option[i], t->path[i], &text[i], e);
-    }
-    for (enum file i = 0; i < FILES && rc == 0; i++)
-        if (t->path[i] && check(i, text, id, e) < 0)
-            rc = err_wrap(e, "%s: `%s`", t->option[i], t->path[i]);
-    if (rc == 0)
-        rc = make_credentials(t, id, text, e);
-    for (size_t i = 0; i < FILES; i++) {
-        if (text[i].p)
-            explicit_bzero(text[i].p, text[i].cap);
-        buf_release(&text[i]);
-    }
-    if (rc == 0)
-        return id;
-    leave(id);
+    if (rc >= 0)
+        return made;
+    if (made)
+        gnutls_certificate_free_credentials(made);
     return NULL;
 }
 
-/* After a failure they are read again even if they look the same: somebody may have changed who may read them. */
-static void read_aside(struct aside_reader *r)
-{
-    struct server_tls *t = CONTAINER_OF(r, struct server_tls, reader);
-    struct err why = {.code = ERR_NONE};
-    struct file_stamp stamps[FILES];
-    struct identity *id, *old;
-    bool same;
+static const struct identity_ops CREDENTIALS = {.make = make_credentials, .release = release_credentials};
 
-    for (unsigned i = 0; i < FILES; i++) {
-        atomic_store(&t->at, i);
-        stamps[i] = t->path[i] ? file_stamp_of(t->path[i]) : (struct file_stamp){0};
-    }
-    pthread_mutex_lock(&r->lock);
-    same = t->known && t->why.code == ERR_NONE;
-    for (size_t i = 0; same && i < FILES; i++)
-        same = file_stamp_same(&stamps[i], &t->stamps[i]);
-    pthread_mutex_unlock(&r->lock);
-    if (same)
+struct server_tls *server_tls_new(const struct server_tls_conf *conf, const char *base_dir, const char *name)
+{
+    const char *const file[IDENTITY_FILES] = {conf->cert_file, conf->key_file, conf->client_ca_file};
+    struct server_tls *t = mem_alloc(sizeof(*t));
+    char *path[IDENTITY_FILES];
+
+    for (size_t i = 0; i < IDENTITY_FILES; i++)
+        path[i] = file[i] ? server_tls_path(file[i], base_dir) : NULL;
+    t->name = name;
+    t->files = identity_files_new(&CREDENTIALS, name, (const char *const *)path);
+    for (size_t i = 0; i < IDENTITY_FILES; i++)
+        mem_free(path[i]);
+    if (gnutls_priority_init(&t->priority, PRIORITY, NULL) < 0)
+        t->priority = NULL;
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+void server_tls_free(struct server_tls **tp)
+{
+    struct server_tls *t = *tp;
+
+    if (!t)
         return;
-    id = read_files(t, &why);
-    pthread_mutex_lock(&r->lock);
-    t->reported = t->reported && why.code != ERR_NONE && strcmp(why.msg, t->why.msg) == 0;
-    t->why = why;
-    memcpy(t->stamps, stamps, sizeof(stamps));
-    old = t->known;
-    if (id) {
-        t->known = id;
-        t->renewed = old != NULL;
-        t->age = (struct log_limit){0};
-    }
-    pthread_mutex_unlock(&r->lock);
-    if (id)
-        leave(old);
+    identity_files_free(&t->files);
+    if (t->priority)
+        gnutls_priority_deinit(t->priority);
+    pthread_mutex_destroy(&t->lock);
+    MEM_CLEAR(*tp);
 }
 
 int server_tls_read(struct server_tls *t, struct err *e)
 {
-    enum aside_state state;
-    int rc = 0;
-
     if (!t->priority)
         return err_set(e, ERR_NOMEM, "%s.tls: no memory for TLS", t->name);
-    pthread_mutex_lock(&t->reader.lock);
-    while ((state = aside_reader_poll(&t->reader, clock_mono())) == ASIDE_NOT_YET) {
-        pthread_mutex_unlock(&t->reader.lock);
-        poll(NULL, 0, 1);
-        pthread_mutex_lock(&t->reader.lock);
-    }
-    if (state == ASIDE_NO_THREAD) {
-        rc = err_set(e, ERR_IO, "%s.tls: no thread can be started to read its files: " THREADS_HINT, t->name);
-    } else if (state == ASIDE_HANGS) {
-        unsigned at = atomic_load(&t->at);
-
-        rc = err_set(e, ERR_IO,
-                     "%s: cannot read `%s`: its disk does not answer; look at that disk, or name another file",
-                     t->option[at], t->path[at] ? t->path[at] : "");
-    } else if (!t->known) {
-        *e = t->why;
-        t->reported = true;
-        rc = -1;
-    }
-    pthread_mutex_unlock(&t->reader.lock);
-    return rc;
-}
-
-/* --- what should be known ------------------------------------------------------------------------------------------ */
-
-static const char *age_of(const struct identity *id, nsec wall_now)
-{
-    return wall_now >= id->until                            ? "the certificate has expired: clients refuse it"
-           : wall_now < id->from                            ? "the certificate is not valid yet: clients refuse it"
-           : id->until - wall_now < SERVER_TLS_EXPIRES_SOON ? "the certificate expires soon"
-                                                            : NULL;
+    return identity_files_read(t->files, e);
 }
 
 void server_tls_warn(struct server_tls *t, nsec wall_now, void (*say)(void *ctx, const char *cause, const char *hint),
                      void *ctx)
 {
-    const char *age = NULL;
-    struct stat st;
-    char text[512];
-
-    pthread_mutex_lock(&t->reader.lock);
-    if (t->known)
-        age = age_of(t->known, wall_now);
-    pthread_mutex_unlock(&t->reader.lock);
-    if (age) {
-        snprintf(text, sizeof(text), "%s: `%s`: %s", t->option[CERT_FILE], t->path[CERT_FILE], age);
-        say(ctx, text, RENEW_HINT);
-    }
-    if (stat(t->path[KEY_FILE], &st) == 0 && (st.st_mode & S_IRWXO)) {
-        snprintf(text, sizeof(text), "%s: `%s`: everybody on this machine may %s it", t->option[KEY_FILE],
-                 t->path[KEY_FILE], st.st_mode & S_IROTH ? "read" : "change");
-        say(ctx, text, ALL_SEE_KEY);
-    }
-}
-
-/* Once a day, and when new files have been read. */
-static void tell_age(struct server_tls *t, nsec mono_now, nsec wall_now)
-{
-    const char *age = t->known ? age_of(t->known, wall_now) : NULL;
-
-    if (age && log_due(&t->age, mono_now, SERVER_TLS_AGE_EVERY))
-        log_warn("the listener's certificate", KS("listener", t->name), KS("cause", age),
-                 KS("path", t->path[CERT_FILE]), KS("hint", RENEW_HINT));
+    identity_files_warn(t->files, wall_now, say, ctx);
 }
 
 void server_tls_look(struct server_tls *t, nsec mono_now, nsec wall_now)
 {
-    struct err why = {.code = ERR_NONE};
-    bool hangs, renewed;
-
-    pthread_mutex_lock(&t->reader.lock);
-    hangs =
-        aside_reader_poll(&t->reader, mono_now) == ASIDE_HANGS && log_due(&t->hangs, mono_now, SERVER_TLS_SAYS_EVERY);
-    if (t->why.code != ERR_NONE && !t->reported) {
-        why = t->why;
-        t->reported = true;
-    }
-    renewed = t->renewed;
-    t->renewed = false;
-    tell_age(t, mono_now, wall_now);
-    pthread_mutex_unlock(&t->reader.lock);
-    if (hangs)
-        log_warn("the files of the listener's certificate cannot be looked at: their disk does not answer",
-                 KS("listener", t->name), KS("path", t->path[atomic_load(&t->at)] ? t->path[atomic_load(&t->at)] : ""),
-                 KS("hint", "look at that disk; what was read before serves on"));
-    if (renewed)
-        log_info("the listener's certificate was read again: new connections have it", KS("listener", t->name),
-                 KS("path", t->path[CERT_FILE]));
-    if (why.code != ERR_NONE)
-        log_error("the listener's new certificate cannot be used", KS("listener", t->name), KE("cause", &why),
-                  KS("hint", STAYS_HINT));
+    identity_files_look(t->files, mono_now, wall_now);
 }
 
 /* --- connections --------------------------------------------------------------------------------------------------- */
@@ -455,10 +248,7 @@ struct server_tls_connection *server_tls_begin(struct server_tls *t, struct gnut
     c->tls = t;
     c->session = session;
     c->fd = fd;
-    pthread_mutex_lock(&t->reader.lock);
-    c->identity = t->known;
-    c->identity->users++;
-    pthread_mutex_unlock(&t->reader.lock);
+    c->identity = identity_files_keep(t->files);
     (void)prepare(c); /* else the session has the library's own, with which no handshake succeeds */
     return c;
 }
@@ -473,9 +263,9 @@ void server_tls_end(struct server_tls_connection *c, const char *client, nsec mo
         return;
     t = c->tls;
     if (c->heard == SPEAKS_TLS || c->heard == SPEAKS_PLAIN) {
-        pthread_mutex_lock(&t->reader.lock);
+        pthread_mutex_lock(&t->lock);
         due = log_due(&t->clients, mono_now, SERVER_TLS_SAYS_EVERY);
-        pthread_mutex_unlock(&t->reader.lock);
+        pthread_mutex_unlock(&t->lock);
         if (due && c->heard == SPEAKS_PLAIN)
             log_warn("a client speaks plain HTTP to a listener with TLS", KS("listener", t->name), KS("client", client),
                      KS("hint", "its URL must begin with https://"));
@@ -487,6 +277,6 @@ void server_tls_end(struct server_tls_connection *c, const char *client, nsec mo
                                  "of an authority in client_ca_file"
                                : "the client's own log says why: mostly it does not trust the certificate"));
     }
-    leave(c->identity);
+    identity_leave(c->identity);
     mem_free(c);
 }
