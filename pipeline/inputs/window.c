@@ -19,6 +19,8 @@ void window_init(struct window *w, const struct window_conf *conf)
 void window_release(struct window *w)
 {
     frame_free(&w->open);
+    for (size_t i = 0; i < WINDOW_FRAMES; i++)
+        frame_free(&w->frames[i].back);
     pthread_mutex_destroy(&w->lock);
 }
 
@@ -55,15 +57,38 @@ static void frame_done(struct spool_wait *wait, bool safe)
     struct window *w = f->owner;
 
     pthread_mutex_lock(&w->lock);
-    f->done = true;
+    if (f->back && f->dropped)
+        frame_free(&f->back);
+    f->done = !f->back;
     f->safe = safe;
     if (safe) {
         input_health_add(w->conf.health, INPUT_RECORDS, f->all.records);
         input_health_add(w->conf.health, INPUT_BYTES, f->all.data);
     }
-    w->broken |= !safe && !f->dropped;
+    w->broken |= !safe && !f->dropped && !f->back;
     w->conf.news(w->conf.ctx); /* under the lock: behind it the window may be gone */
     pthread_mutex_unlock(&w->lock);
+}
+
+/* What was refused goes first, in its order: the spool refuses all that is behind it until it has answered for all of it. Locks: held. False:
+ * some of it is still here. */
+static bool offer_again(struct window *w, nsec mono_now)
+{
+    for (unsigned i = 0; i < w->count; i++) {
+        struct window_frame *f = nth(w, i);
+        enum spool_answer answer;
+
+        if (!f->back)
+            continue;
+        answer = spool_append(w->conf.spool, &f->back, &f->wait);
+        if (answer == SPOOL_TAKEN)
+            continue;
+        w->broken |= answer == SPOOL_TOO_LARGE;
+        pushback_note(w->conf.pushback, answer == SPOOL_FULL ? PUSHBACK_LIMIT : PUSHBACK_DISK, mono_now);
+        frame_leave_budget(f->back);
+        return false;
+    }
+    return true;
 }
 
 /* Locks: held. False: the frame is still here. */
@@ -72,13 +97,14 @@ static bool append(struct window *w, nsec mono_now)
     struct window_frame *f = nth(w, w->count);
     enum spool_answer answer;
 
-    if (w->broken)
+    if (w->broken || !offer_again(w, mono_now))
         return false;
     if (w->count == WINDOW_FRAMES) {
         pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
         return false;
     }
     *f = (struct window_frame){.wait.done = frame_done, .owner = w, .sum = w->open_sum, .all = w->open_sum};
+    f->wait.back = w->conf.keeps ? &f->back : NULL;
     answer = spool_append(w->conf.spool, &w->open, &f->wait);
     if (answer == SPOOL_TOO_LARGE) {
         /* The spool's limit is lower than when it was taken. Handed out again it is refused as any other that is too large. */
@@ -124,12 +150,11 @@ void window_flush(struct window *w, nsec mono_now)
 {
     bool alone;
 
-    if (!w->open)
-        return;
     pthread_mutex_lock(&w->lock);
     alone = w->count == 0;
+    (void)offer_again(w, mono_now);
     pthread_mutex_unlock(&w->lock);
-    if (w->due || alone)
+    if (w->open && (w->due || alone))
         offer(w, mono_now);
 }
 
@@ -345,8 +370,11 @@ void window_reset(struct window *w)
     w->bytes = 0;
     pthread_mutex_lock(&w->lock);
     w->broken = false;
-    for (unsigned i = 0; i < w->count; i++)
+    for (unsigned i = 0; i < w->count; i++) {
         nth(w, i)->dropped = true;
+        nth(w, i)->done |= nth(w, i)->back != NULL;
+        frame_free(&nth(w, i)->back);
+    }
     pop_dropped(w);
     pthread_mutex_unlock(&w->lock);
 }

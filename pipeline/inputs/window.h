@@ -53,6 +53,9 @@ struct window_conf {
     /* What may be without an answer. 0: WINDOW_RECORDS_DEFAULT, WINDOW_BYTES_DEFAULT. One message is always taken. */
     uint32_t records;
     size_t bytes;
+    /* Its source cannot hand out the same again: what the disk refuses is kept here and offered again, in order, and the window does not
+     * break for it. */
+    bool keeps;
     void (*news)(void *ctx);
     /* The open frame takes no more messages: the last moment for window_set_position(). On the owner's thread, in a call of the
      * window's; for a source that does not want to say after each message where it goes on. May be NULL. */
@@ -74,7 +77,8 @@ struct window_frame {
     struct window_sum sum; /* guarded by the window's lock, as `done` */
     struct window_sum all; /* as it was appended */
     bool done, safe;
-    bool dropped; /* nobody wants to hear of it any more */
+    bool dropped;       /* nobody wants to hear of it any more */
+    struct frame *back; /* what the disk has refused, and is to be offered again; NULL: nothing */
 };
 
 struct window {

@@ -24,8 +24,14 @@ static void answer(struct frame_list *l, bool safe)
     struct frame *f;
 
     while ((f = frame_list_take(l))) {
-        if (f->wait)
-            f->wait->done(f->wait, safe);
+        struct spool_wait *w = f->wait;
+
+        if (w && w->back && !safe) {
+            *w->back = f;
+            f = NULL;
+        }
+        if (w)
+            w->done(w, safe);
         frame_free(&f);
     }
 }

@@ -126,6 +126,9 @@ enum spool_answer {
 /* safe = true: on disk (or in the memfd). false: it could not be written and is not in the spool. */
 struct spool_wait {
     void (*done)(struct spool_wait *w, bool safe);
+    /* For who cannot read the same again: with safe = false the frame is here, and the caller's again, who may append it once more. NULL: it
+     * is freed. */
+    struct frame **back;
 };
 
 /* From now on. A smaller one than what is held: nothing more is taken until enough of it is delivered. Any thread. */

@@ -581,6 +581,43 @@ static void what_is_not_on_its_way_can_be_given_up(void **state)
     end(&b);
 }
 
+/* Of a source that cannot hand out the same again nothing is lost to a disk that refuses, and the order stays. */
+static void what_the_disk_refused_is_offered_again_where_it_must_be_kept(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    b.w.conf.keeps = true;
+    sync_fails = true;
+    assert_int_equal(put(&b, "a", 1), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    assert_int_equal(put(&b, "b", 2), WINDOW_TAKEN);
+    commit(b.x);
+    assert_nothing(&b);
+    assert_int_equal(incoming(&b), 0);
+    assert_int_equal(put(&b, "c", 3), WINDOW_TAKEN); /* it has room, for as long as that lasts */
+    window_flush(&b.w, b.x->now);
+    assert_false(window_is_idle(&b.w));
+    sync_fails = false;
+    commit(b.x); /* the spool finds out that the disk is well again */
+    assert_nothing(&b);
+    commit(b.x);
+    assert_safe(&b, 1);
+    commit(b.x);
+    assert_safe(&b, 3);
+    assert_true(window_is_idle(&b.w));
+    assert_int_equal(incoming(&b), 3);
+
+    sync_fails = true; /* and what is dropped while it waits is nobody's */
+    assert_int_equal(put(&b, "d", 4), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    window_reset(&b.w);
+    assert_true(window_is_idle(&b.w));
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -600,6 +637,7 @@ int main(void)
         cmocka_unit_test(without_memory_nothing_is_taken),
         cmocka_unit_test(positions_go_with_their_records),
         cmocka_unit_test(a_frame_that_closes_asks_where_its_sources_go_on),
+        cmocka_unit_test(what_the_disk_refused_is_offered_again_where_it_must_be_kept),
         cmocka_unit_test(what_is_not_on_its_way_can_be_given_up),
     };
 
