@@ -111,6 +111,91 @@ void secure_free(struct secure **s)
     MEM_CLEAR(*s);
 }
 
+/* --- the other side ------------------------------------------------------------------------------------------------ */
+
+/* A client that has several certificates chooses by these names. */
+static bool name_authorities(SSL_CTX *ctx, const struct authorities *a)
+{
+    STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(authorities_store(a));
+
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+
+        if (x && SSL_CTX_add_client_CA(ctx, x) != 1)
+            return false;
+    }
+    return true;
+}
+
+static int ask_clients(SSL_CTX *ctx, struct slice pem, struct err *e)
+{
+    struct authorities *a = authorities_new();
+    int rc = authorities_add(a, pem, e);
+
+    if (rc == 0)
+        rc = authorities_end(a, e);
+    if (rc == 0 && (SSL_CTX_set1_verify_cert_store(ctx, authorities_store(a)) != 1 || !name_authorities(ctx, a)))
+        rc = refuse(e, "it cannot be used");
+    authorities_leave(a);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return rc < 0 ? err_wrap(e, "tls.client_ca_file") : 0;
+}
+
+/* Sessions are not resumed: connections last, and a ticket would let in who has no certificate any more. */
+void *secure_context(struct slice cert, struct slice key, struct slice client_ca, struct err *e)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    int rc = 0;
+
+    ERR_clear_error();
+    if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || SSL_CTX_set_num_tickets(ctx, 0) != 1) {
+        rc = refuse(e, "TLS cannot be prepared");
+    } else {
+        SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+        SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+        if (!certificate_use(cert, ctx) || !certificate_use_key(key, NULL, ctx))
+            rc = refuse(e, "tls.cert_file and key_file: they cannot be used");
+        else if (client_ca.n > 0)
+            rc = ask_clients(ctx, client_ca, e);
+    }
+    if (rc == 0)
+        return ctx;
+    SSL_CTX_free(ctx);
+    return NULL;
+}
+
+void secure_context_free(void *ssl_ctx)
+{
+    SSL_CTX_free(ssl_ctx);
+}
+
+int secure_accept(struct secure **out, void *ssl_ctx, int fd, struct err *e)
+{
+    struct secure *s = mem_alloc(sizeof(*s));
+
+    ERR_clear_error();
+    s->ssl = SSL_new(ssl_ctx);
+    if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1) {
+        (void)refuse(e, "TLS cannot be prepared");
+        secure_free(&s);
+        return -1;
+    }
+    SSL_set_accept_state(s->ssl);
+    *out = s;
+    return 0;
+}
+
+void secure_peer_name(const struct secure *s, char *out, size_t size)
+{
+    X509 *x = SSL_get0_peer_certificate(s->ssl);
+
+    out[0] = '\0';
+    if (x && X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, out, (int)size) < 0)
+        out[0] = '\0';
+}
+
 /* --- talking ------------------------------------------------------------------------------------------------------- */
 
 static enum secure_answer answer_of(struct secure *s, int rc, int saved, const char *doing, struct err *e)

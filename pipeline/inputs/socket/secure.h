@@ -7,6 +7,7 @@
 
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
+#include "pipeline/base/slice.h"
 #include "pipeline/http/message.h"
 
 #include <stdbool.h>
@@ -18,6 +19,14 @@ struct secure;
  * name. */
 MUST_CHECK int secure_new(struct secure **s, const struct http_request *files, const char *host, int fd, struct err *e);
 void secure_free(struct secure **s);
+
+/* The other side. A context (OpenSSL's SSL_CTX) of PEM texts, for any number of connections: our certificate with those behind it, its key, and the
+ * authorities of which clients must show a certificate; empty: they need none. NULL: *e says why. */
+void *secure_context(struct slice cert, struct slice key, struct slice client_ca, struct err *e);
+void secure_context_free(void *ssl_ctx);
+MUST_CHECK int secure_accept(struct secure **s, void *ssl_ctx, int fd, struct err *e);
+/* The common name of the far end's certificate; "": it showed none. */
+void secure_peer_name(const struct secure *s, char *out, size_t size);
 
 enum secure_answer {
     SECURE_DONE,        /* *n bytes; the handshake is over */
