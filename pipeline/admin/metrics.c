@@ -351,6 +351,8 @@ static const struct {
      "messages that were answered and dropped, because they do not match the filter policy of the input"},
     {INPUT_FAILED_CALLS, "sluice_input_failed_calls_total",
      "calls and connections to the source that failed and are tried again"},
+    {INPUT_LOST, "sluice_input_lost_total",
+     "messages that were sent to this input and lost: datagrams for which the system's buffer had no room"},
     {INPUT_ERRORS, "sluice_input_errors_total",
      "errors of the input itself (a file that cannot be read, a message that cannot be taken, a refused request)"},
 };

@@ -574,6 +574,34 @@
 #define SOCKET_IDLE_SECONDS      60
 #define SOCKET_ASK_AGAIN_SECONDS 15
 #define SOCKET_ASKS              4
+/* Inputs to which others send by sockets (inputs/listen/). Addresses of one input, and in all; connections at one of them; what is read of a
+ * connection at once, and of all that is there before others have their turn; answers that a far end has not read; marks of a connection that are not
+ * safe yet. Datagrams are read so many at a time, each of so many bytes at most; those of unix sockets may be larger. */
+#define LISTEN_ADDRESSES_MAX   16
+#define LISTEN_PORTS_MAX       64
+#define LISTEN_CONNECTIONS_MAX 65536
+#define LISTEN_READ_BYTES      LIMIT(64 * KIB, 64)
+#define LISTEN_TURN_BYTES      LIMIT(512 * KIB, 256)
+#define LISTEN_OUT_MAX         (256 * KIB)
+#define LISTEN_MARKS_MAX       LIMIT(4096U, 8U)
+#define LISTEN_WINDOW_RECORDS  LIMIT(40000U, 50U)
+#define LISTEN_DATAGRAMS       LIMIT(32, 2)
+#define LISTEN_DATAGRAM_BYTES  (64 * KIB)
+#define LISTEN_UNIXGRAMS       LIMIT(8, 2)
+#define LISTEN_UNIXGRAM_BYTES  (256 * KIB)
+/* A connection has so long for its handshake, for the rest of a message that has begun, and to read its last answers; one that was silent for so
+ * long may have to make room for another. What waits for room is looked at so often, in milliseconds; an address whose inputs have gone waits so
+ * long for the next ones; an input that ends waits so long for what it has taken to become safe. */
+#define LISTEN_HANDSHAKE_TIME (10 * NSEC_PER_SEC)
+#define LISTEN_REST_TIME      (60 * NSEC_PER_SEC)
+#define LISTEN_END_TIME       (5 * NSEC_PER_SEC)
+#define LISTEN_SILENT         (10 * NSEC_PER_SEC)
+#define LISTEN_AGAIN_MS       50
+#define LISTEN_PARKED         (3 * NSEC_PER_SEC)
+#define LISTEN_LINGER         (2 * NSEC_PER_SEC)
+#define LISTEN_OTHERS_WAIT    (1 * NSEC_PER_SEC)
+#define LISTEN_SAYS_EVERY     (1 * NSEC_PER_SEC)
+#define LISTEN_LOST_EVERY     (30 * NSEC_PER_SEC)
 /* Messages of a queue or broker that are taken and not acknowledged (window.h), unless the input says otherwise; frames of them on their
  * way to the spool, and bytes of one. */
 #define WINDOW_RECORDS_DEFAULT LIMIT(10000U, 50U)

@@ -95,6 +95,7 @@ static int start_all(struct engine *en, struct err *e)
         return err_errno(e, "an eventfd cannot be made");
     engine_share_begin(en);
     en->agent = http_agent_new(&en->intake);
+    en->hub = listen_hub_new();
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
         worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
         return -1;
@@ -351,6 +352,7 @@ void engine_stop(struct engine **enp)
     en->api = NULL;
     api_close(&api);
     http_servers_close(&en->servers);
+    listen_hub_free(&en->hub);
     http_agent_free(&en->agent);
     loop_set_release(&en->loops);
     while ((es = TAILQ_FIRST(&en->streams))) {

@@ -36,6 +36,7 @@
 #include "pipeline/http/agent/agent.h"
 #include "pipeline/http/server/server.h"
 #include "pipeline/inputs/api/api.h"
+#include "pipeline/inputs/listen/hub.h"
 #include "pipeline/inputs/loop_set.h"
 #include "pipeline/spool/warm.h"
 
@@ -90,6 +91,7 @@ struct engine {
     struct loop_event pulse; /* comes round with the loop */
     struct loop_set loops;
     struct http_servers servers;
+    struct listen_hub *hub;    /* of inputs that listen without HTTP */
     struct http_agent *agent;  /* for requests of inputs */
     struct api *_Atomic api;   /* NULL until the first stream wants it; then it stays */
     struct budget descriptors; /* for tailed files; one counts as one */

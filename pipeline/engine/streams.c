@@ -84,6 +84,7 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .pushback = &st->intake.pushback,
         .pace = &st->pace,
         .servers = &en->servers,
+        .hub = en->hub,
         .agent = en->agent,
         .base_dir = en->settings->base_dir,
         .seals = es->conf->at_source ? &st->outlets[0].source_journal : NULL,

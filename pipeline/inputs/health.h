@@ -36,6 +36,7 @@ enum input_count {
     INPUT_DUPLICATES,  /* dropped, because their record is in the spool already */
     INPUT_FILTERED,    /* answered and dropped: the input's filter does not want them */
     INPUT_FAILED_CALLS,
+    INPUT_LOST, /* sent to it, and nobody has them: the system had no room for them, or the source gave them up */
     INPUT_ERRORS,
     INPUT_COUNTS,
 };

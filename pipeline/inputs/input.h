@@ -57,6 +57,8 @@
  * An input to which messages are pushed has a path on a server: http/server/server.h, with env->servers. It answers when the spool has
  * called the records safe; stop() is http_route_shut(), stopped() is http_route_idle().
  *
+ * One to which others send by TCP, UDP or unix sockets is a protocol on the ground of listen/listen.h, with env->hub.
+ *
  * One that makes HTTP requests has env->agent (http/agent/agent.h), by a call from its thread or with an answer that comes to its loop. The
  * requests it makes itself, as a sink does: TLS (http/tls.h), proxy, time limits, AWS's signature (aws/sign.h) with credentials that may
  * say "not yet" (aws/credentials/credentials.h).
@@ -89,6 +91,7 @@ struct input;
 struct input_loop;
 struct http_servers;
 struct http_agent;
+struct listen_hub;
 
 /* What lies in libraries, where no budget counts it. All inputs of a process together have `most` of it, a part of limits.memory. When they want
  * more, each gets less, in proportion. */
@@ -120,6 +123,7 @@ struct input_env {
     struct pace *pace;           /* for inputs that can read the same again; NULL: never wait */
     /* For an input to which messages are pushed: in open, a route on a server (http/server/server.h). They run before start() is called. */
     struct http_servers *servers;
+    struct listen_hub *hub; /* for one to which others send by sockets (listen/listen.h) */
     /* For an input that makes HTTP requests: http_agent_use() in open (http/agent/agent.h). */
     struct http_agent *agent;
     struct source_journal *seals; /* for one that shares its source (input_ops.shares); else NULL */

@@ -1,0 +1,572 @@
+/* A connection. What comes is read into the hub's memory, behind what was left of the last message, and handed to the protocol; only what that
+ * leaves is kept for the connection, so that one that is silent holds nothing. What is kept counts in the budget; before anything is read there
+ * must be room for all that a reading can leave. All connections together have half of the budget for messages that have begun, so that they
+ * never wait for one another's ends. */
+#include "pipeline/base/mem.h"
+#include "pipeline/inputs/listen/impl.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MEMORY_HINT "raise limits.memory, or let senders send smaller messages"
+
+static struct listen_hub *hub_of(const struct listen_conn *c)
+{
+    return c->port->hub;
+}
+
+void listen_conn_dirty(struct listen_conn *c)
+{
+    struct listen_hub *h = hub_of(c);
+
+    if (c->is_dirty)
+        return;
+    c->is_dirty = true;
+    TAILQ_INSERT_TAIL(&h->dirty, c, dirty_link);
+    listen_hub_wake(h);
+}
+
+void listen_conn_hold(struct listen_conn *c)
+{
+    if (c->held)
+        return;
+    c->held = true;
+    TAILQ_INSERT_TAIL(&hub_of(c)->held, c, held_link);
+    listen_hub_again(hub_of(c));
+}
+
+void listen_conn_say(struct listen_conn *c, const char *what, const char *why, const char *hint)
+{
+    struct listen_port *p = c->port;
+
+    if (log_due(&p->client_log, p->hub->mono, LISTEN_SAYS_EVERY))
+        log_warn(what, KS("listener", p->shown), KS("client", listen_peer(c)), KS("cause", why), KS("hint", hint),
+                 KU("suppressed", p->client_log.suppressed));
+}
+
+static void fail(struct listen_conn *c, const char *why, const char *hint)
+{
+    if (!c->over && why)
+        listen_conn_say(c, "a connection was closed", why, hint);
+    c->over = true;
+    listen_conn_dirty(c);
+}
+
+/* --- what is kept of it ----------------------------------------------------------------------------------------------- */
+
+static void count(struct listen_conn *c, size_t now)
+{
+    struct listen_hub *h = hub_of(c);
+
+    if (!c->budget)
+        c->budget = TAILQ_FIRST(&c->port->places)->in->env.budget;
+    if (now > c->counted)
+        budget_force(c->budget, now - c->counted);
+    else
+        budget_give(c->budget, c->counted - now);
+    h->counted += now - c->counted;
+    c->counted = now;
+}
+
+void listen_conn_leave_budget(struct listen_conn *c)
+{
+    if (c->budget)
+        count(c, 0);
+    c->budget = NULL;
+}
+
+static void drop_in(struct listen_conn *c)
+{
+    buf_release(&c->in);
+    if (c->budget)
+        count(c, 0);
+}
+
+/* `rest` may lie in c->in. */
+static void keep(struct listen_conn *c, struct slice rest)
+{
+    if (rest.n == 0) {
+        drop_in(c);
+        return;
+    }
+    if (c->in.p && rest.p >= c->in.p && rest.p < c->in.p + c->in.cap) {
+        memmove(c->in.p, rest.p, rest.n);
+        c->in.n = rest.n;
+    } else {
+        buf_clear(&c->in);
+        if (buf_add_slice(&c->in, rest) < 0) {
+            fail(c, "there is no memory for the rest of a message", MEMORY_HINT);
+            return;
+        }
+    }
+    count(c, c->in.cap);
+}
+
+/* For as much as can be left. False: later, or never. */
+static bool has_memory(struct listen_conn *c)
+{
+    struct listen_hub *h = hub_of(c);
+    struct listen_place *place = TAILQ_FIRST(&c->port->places);
+    size_t need = c->in.n > LISTEN_READ_BYTES ? c->in.cap : 2 * LISTEN_READ_BYTES;
+
+    count(c, c->in.cap);
+    if (h->counted + need <= c->budget->limit / 2 && c->budget->used + need <= c->budget->limit)
+        return true;
+    if (h->counted + need > c->budget->limit / 2 && c->in.n > LISTEN_READ_BYTES) {
+        fail(c, "messages that have begun and have no end yet take half of the memory there is", MEMORY_HINT);
+        return false;
+    }
+    pushback_note(place->in->env.pushback, PUSHBACK_MEMORY, h->mono);
+    listen_conn_hold(c);
+    return false;
+}
+
+/* --- to the protocol -------------------------------------------------------------------------------------------------- */
+
+static void feed(struct listen_conn *c, struct slice all, bool last)
+{
+    nsec now = hub_of(c)->mono;
+    size_t used;
+
+    c->refused = NULL;
+    used = all.n > 0 || last ? c->port->protocol->read(c, all, last) : 0;
+    if (c->over || c->ending) {
+        drop_in(c);
+        return;
+    }
+    if (used > 0 || c->part_since == 0 || c->refused)
+        c->part_since = now;
+    all = slice_from(all, used);
+    if (c->refused) {
+        listen_conn_hold(c);
+        keep(c, all);
+        return;
+    }
+    if (last)
+        all.n = 0;
+    if (all.n == 0)
+        c->part_since = 0;
+    if (all.n > c->port->protocol->message_max)
+        fail(c, "a message is longer than may be", "the sender's settings, or another protocol that is spoken there");
+    else
+        keep(c, all);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------------- */
+
+static enum secure_answer from_errno(struct err *e)
+{
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+        return SECURE_WANTS_READ;
+    (void)err_errno(e, "the connection broke off");
+    return SECURE_FAILED;
+}
+
+static enum secure_answer receive(struct listen_conn *c, char *p, size_t room, size_t *n)
+{
+    enum secure_answer a = SECURE_DONE;
+    struct err e;
+    ssize_t got;
+
+    if (c->secure) {
+        a = secure_read(c->secure, p, room, n, &e);
+    } else {
+        got = recv(c->fd, p, room, 0);
+        if (got < 0)
+            a = from_errno(&e);
+        else if (got == 0)
+            a = SECURE_ENDED;
+        *n = got > 0 ? (size_t)got : 0;
+    }
+    c->read_wants_write = a == SECURE_WANTS_WRITE;
+    return a;
+}
+
+static bool reads(const struct listen_conn *c)
+{
+    return !c->shakes && !c->over && !c->ending && !c->eof && !c->held && c->out.n < LISTEN_OUT_MAX / 2 &&
+           listen_port_works(c->port);
+}
+
+/* Behind what was left. Where that is much, into the same memory; else into the hub's. */
+static char *room_of(struct listen_conn *c, size_t *had, size_t *room)
+{
+    struct listen_hub *h = hub_of(c);
+
+    *had = c->in.n;
+    if (c->in.n > LISTEN_READ_BYTES) {
+        if (buf_reserve(&c->in, LISTEN_READ_BYTES) < 0) {
+            fail(c, "there is no memory for a message", MEMORY_HINT);
+            return NULL;
+        }
+        count(c, c->in.cap);
+        *room = c->in.cap - c->in.n;
+        return c->in.p;
+    }
+    if (c->in.n > 0)
+        memcpy(h->scratch, c->in.p, c->in.n);
+    *room = sizeof(h->scratch) - c->in.n;
+    return h->scratch;
+}
+
+static void read_some(struct listen_conn *c, size_t most)
+{
+    size_t total = 0, had, room, n;
+    enum secure_answer a = SECURE_DONE;
+    char *p;
+
+    c->more = false;
+    while (a == SECURE_DONE && reads(c) && has_memory(c)) {
+        if (total >= most) {
+            c->more = true;
+            listen_conn_dirty(c);
+            break;
+        }
+        p = room_of(c, &had, &room);
+        if (!p)
+            return;
+        a = receive(c, p + had, room, &n);
+        if (a == SECURE_DONE) {
+            c->heard = hub_of(c)->mono;
+            total += n;
+            feed(c, slice_of(p, had + n), false);
+            if (!c->secure && n < room)
+                break; /* there is no more for now, or its event comes */
+        } else if (a == SECURE_ENDED) {
+            c->eof = true;
+            feed(c, slice_of(p, had), true);
+            listen_conn_dirty(c);
+        } else if (a == SECURE_FAILED) {
+            fail(c, NULL, NULL); /* whoever sends hears of it, too */
+        }
+    }
+}
+
+void listen_conn_drain(struct listen_conn *c)
+{
+    read_some(c, LISTEN_TURN_BYTES);
+}
+
+void listen_conn_resume(struct listen_conn *c)
+{
+    if (c->fd < 0) {
+        listen_grams_read(c->port);
+        listen_port_look(c->port);
+        return;
+    }
+    if (c->over || c->ending)
+        return;
+    if (!listen_port_works(c->port)) {
+        listen_conn_hold(c);
+        return;
+    }
+    if (c->in.n > 0 || c->eof)
+        feed(c, buf_slice(&c->in), c->eof);
+    read_some(c, LISTEN_TURN_BYTES);
+    listen_conn_poll(c);
+    listen_conn_dirty(c);
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------------- */
+
+static enum secure_answer send_some(struct listen_conn *c, struct slice bytes, size_t *n, struct err *e)
+{
+    ssize_t sent;
+
+    if (c->secure)
+        return secure_write(c->secure, bytes.p, bytes.n, n, e);
+    sent = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    if (sent < 0)
+        return from_errno(e);
+    *n = (size_t)sent;
+    return SECURE_DONE;
+}
+
+static void write_some(struct listen_conn *c)
+{
+    struct err e;
+    size_t n = 0;
+
+    c->write_wants_read = false;
+    while (!c->over && !c->shakes && c->out_at < c->out.n) {
+        enum secure_answer a = send_some(c, slice_from(buf_slice(&c->out), c->out_at), &n, &e);
+
+        c->write_wants_read = a == SECURE_WANTS_READ && c->secure;
+        if (a == SECURE_ENDED || a == SECURE_FAILED)
+            fail(c, NULL, NULL);
+        if (a != SECURE_DONE)
+            return;
+        c->out_at += n;
+    }
+    buf_release(&c->out);
+    c->out_at = 0;
+}
+
+int listen_answer(struct listen_conn *c, struct slice bytes)
+{
+    if (c->fd < 0) {
+        (void)sendto(c->port->fd, bytes.p, bytes.n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&c->from,
+                     c->from_length);
+        return 0;
+    }
+    if (c->over)
+        return -1;
+    listen_conn_dirty(c);
+    if (c->out_at > 0 && c->out.n + bytes.n > c->out.cap) {
+        memmove(c->out.p, c->out.p + c->out_at, c->out.n - c->out_at);
+        c->out.n -= c->out_at;
+        c->out_at = 0;
+    }
+    if (buf_add_slice(&c->out, bytes) == 0)
+        return 0;
+    fail(c, "it does not read what it is answered", "is the sender well?");
+    return -1;
+}
+
+void listen_end(struct listen_conn *c, const char *why, const char *hint)
+{
+    if (c->fd < 0 || c->ending || c->over)
+        return;
+    if (why)
+        listen_conn_say(c, "a connection is closed", why, hint);
+    c->ending = true;
+    c->end_by = hub_of(c)->mono + LISTEN_END_TIME;
+    listen_conn_dirty(c);
+}
+
+/* --- turns ------------------------------------------------------------------------------------------------------------- */
+
+static void shake_hands(struct listen_conn *c)
+{
+    bool certificate;
+    struct err e;
+    enum secure_answer a = secure_handshake(c->secure, &certificate, &e);
+
+    c->read_wants_write = a == SECURE_WANTS_WRITE;
+    if (a == SECURE_WANTS_READ || a == SECURE_WANTS_WRITE)
+        return;
+    if (a == SECURE_ENDED) {
+        fail(c, NULL, NULL); /* who only looks whether the port is open says nothing, and nothing is said of it */
+        return;
+    }
+    if (a == SECURE_FAILED) {
+        listen_conn_say(
+            c, "a client did not get through the TLS handshake", e.msg,
+            c->identity->asks
+                ? "does it speak TLS, trust our certificate, and have one of an authority in client_ca_file?"
+                : "does it speak TLS, and trust our certificate? Its own log says more");
+        fail(c, NULL, NULL);
+        return;
+    }
+    c->shakes = false;
+    secure_peer_name(c->secure, c->name, sizeof(c->name));
+    c->began = true;
+    if (c->port->protocol->begin)
+        c->port->protocol->begin(c);
+    listen_conn_dirty(c);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct listen_conn *c = poll->data;
+
+    listen_hub_time(hub_of(c));
+    if (status < 0)
+        events |= UV_READABLE; /* which says what it is */
+    if (c->shakes)
+        shake_hands(c);
+    if (!c->shakes && ((events & UV_READABLE) || c->read_wants_write))
+        read_some(c, LISTEN_TURN_BYTES);
+    if (!c->shakes && ((events & UV_WRITABLE) || c->write_wants_read))
+        write_some(c);
+    if (c->eof || c->ending)
+        listen_conn_dirty(c);
+    listen_conn_poll(c);
+}
+
+void listen_conn_poll(struct listen_conn *c)
+{
+    bool in, out;
+    int events;
+
+    if (c->over)
+        return;
+    if (c->shakes) {
+        in = !c->read_wants_write;
+        out = c->read_wants_write;
+    } else {
+        in = reads(c) || c->write_wants_read;
+        out = (c->out_at < c->out.n && !c->write_wants_read) || (c->read_wants_write && reads(c));
+    }
+    events = (in ? UV_READABLE : 0) | (out ? UV_WRITABLE : 0);
+    if (events == c->events)
+        return;
+    c->events = events;
+    if (events)
+        uv_poll_start(&c->poll, events, on_poll);
+    else
+        uv_poll_stop(&c->poll);
+}
+
+static bool is_done(const struct listen_conn *c)
+{
+    if (c->over)
+        return true;
+    if (c->out_at < c->out.n)
+        return false;
+    return c->ending || (c->eof && !c->held && TAILQ_EMPTY(&c->marks));
+}
+
+void listen_conn_turn(struct listen_conn *c)
+{
+    if (c->fd < 0) {
+        listen_marks_ready(c);
+        return;
+    }
+    if (c->more)
+        read_some(c, LISTEN_TURN_BYTES);
+    listen_marks_ready(c);
+    write_some(c);
+    if (is_done(c))
+        listen_conn_end(c);
+    else
+        listen_conn_poll(c);
+}
+
+static void too_late(struct listen_conn *c)
+{
+    struct listen_port *p = c->port;
+    nsec now = p->hub->mono;
+
+    if (c->shakes && now - c->heard > LISTEN_HANDSHAKE_TIME)
+        fail(c, "the TLS handshake did not come to its end in time", "is it TLS that it speaks?");
+    else if (c->shakes)
+        return;
+    else if ((c->ending && now > c->end_by) || (c->eof && now - c->heard > LISTEN_REST_TIME && !c->held))
+        fail(c, NULL, NULL);
+    else if (c->in.n > 0 && !c->held && listen_port_works(p) && now - c->part_since > LISTEN_REST_TIME) {
+        c->eof = true; /* what is there may be a message as it is */
+        feed(c, buf_slice(&c->in), true);
+        listen_conn_say(c, "a connection was closed", "a message had no end for a minute",
+                        "the sender hangs, or speaks another protocol");
+        listen_conn_dirty(c);
+    } else if (p->idle > 0 && !c->held && TAILQ_EMPTY(&c->marks) && now - c->heard > p->idle) {
+        fail(c, "nothing came for as long as idle_timeout says",
+             "raise idle_timeout, if its sender may be silent longer");
+    }
+}
+
+void listen_conn_look(struct listen_conn *c)
+{
+    if (!c->over)
+        too_late(c);
+}
+
+/* --- begin and end ------------------------------------------------------------------------------------------------------ */
+
+static void set_up(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } OPTIONS[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, SOCKET_IDLE_SECONDS},
+        {IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_ASK_AGAIN_SECONDS},
+        {IPPROTO_TCP, TCP_KEEPCNT, SOCKET_ASKS},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++)
+        (void)setsockopt(fd, OPTIONS[i].level, OPTIONS[i].name, &OPTIONS[i].value, sizeof(OPTIONS[i].value));
+}
+
+static bool make_secure(struct listen_conn *c)
+{
+    struct err e;
+
+    c->identity = identity_files_keep(c->port->tls);
+    c->shakes = true;
+    if (secure_accept(&c->secure, c->identity->credentials, c->fd, &e) == 0)
+        return true;
+    listen_conn_say(c, "a connection was closed", e.msg, "the log may say more of this machine's memory");
+    return false;
+}
+
+static void release(struct listen_conn *c)
+{
+    secure_free(&c->secure);
+    identity_leave(c->identity);
+    drop_in(c);
+    buf_release(&c->out);
+    mem_free(c->touched);
+    if (c->fd >= 0)
+        close(c->fd);
+    mem_free(c);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    release(handle->data);
+}
+
+struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct sockaddr *from, socklen_t n)
+{
+    struct listen_conn *c = mem_alloc(sizeof(*c) + p->protocol->session_bytes);
+
+    c->port = p;
+    c->fd = fd;
+    c->heard = p->hub->mono;
+    TAILQ_INIT(&c->marks);
+    buf_init(&c->in, p->protocol->message_max + 2 * LISTEN_READ_BYTES);
+    buf_init(&c->out, LISTEN_OUT_MAX);
+    if (fd >= 0) {
+        memcpy(&c->from, from, n);
+        c->from_length = n;
+        if (p->scheme->kind == LISTEN_TCP)
+            set_up(fd);
+        if ((p->tls && !make_secure(c)) || uv_poll_init(loop_uv(p->hub->loop), &c->poll, fd) < 0) {
+            release(c);
+            return NULL;
+        }
+        c->poll.data = c;
+        TAILQ_INSERT_TAIL(&p->conns, c, link);
+        p->conn_count++;
+    }
+    c->began = !c->shakes;
+    if (c->began && p->protocol->begin)
+        p->protocol->begin(c);
+    if (fd >= 0)
+        listen_conn_poll(c);
+    return c;
+}
+
+void listen_conn_end(struct listen_conn *c)
+{
+    struct listen_port *p = c->port;
+    struct listen_hub *h = p->hub;
+
+    if (c->began && p->protocol->ended)
+        p->protocol->ended(c);
+    if (c->held)
+        TAILQ_REMOVE(&h->held, c, held_link);
+    if (c->is_dirty)
+        TAILQ_REMOVE(&h->dirty, c, dirty_link);
+    listen_marks_release(c);
+    if (c->fd < 0) {
+        release(c);
+        return;
+    }
+    TAILQ_REMOVE(&p->conns, c, link);
+    p->conn_count--;
+    if (p->accept_at > h->mono) {
+        p->accept_at = 0;
+        listen_hub_again(h);
+    }
+    if (c->secure && !c->shakes)
+        secure_shut(c->secure);
+    c->over = c->held = c->is_dirty = true; /* nobody takes it up again */
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+}

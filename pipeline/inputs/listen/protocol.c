@@ -1,0 +1,103 @@
+/* What a protocol may ask of a connection and of those who listen there, and what it has to say. */
+#include "pipeline/inputs/listen/impl.h"
+
+#include <string.h>
+
+/* --- a connection ------------------------------------------------------------------------------------------------------- */
+
+void *listen_session(struct listen_conn *c)
+{
+    return c->session;
+}
+
+int listen_what(const struct listen_conn *c)
+{
+    return c->port->scheme->what;
+}
+
+bool listen_is_datagram(const struct listen_conn *c)
+{
+    return c->fd < 0;
+}
+
+const char *listen_peer(struct listen_conn *c)
+{
+    const struct sockaddr *sa = (const struct sockaddr *)&c->from;
+
+    if (!c->peer[0] && (sa->sa_family == AF_INET || sa->sa_family == AF_INET6))
+        http_address_text(sa, false, c->peer);
+    return c->peer;
+}
+
+uint16_t listen_peer_port(const struct listen_conn *c)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&c->from;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&c->from;
+
+    return c->from.ss_family == AF_INET    ? ntohs(v4->sin_port)
+           : c->from.ss_family == AF_INET6 ? ntohs(v6->sin6_port)
+                                           : 0;
+}
+
+const char *listen_peer_name(const struct listen_conn *c)
+{
+    return c->name;
+}
+
+nsec listen_now(const struct listen_conn *c)
+{
+    return c->port->hub->wall;
+}
+
+/* --- those who listen --------------------------------------------------------------------------------------------------- */
+
+struct listen_route *listen_route(struct listen_conn *c, size_t index)
+{
+    struct listen_place *place;
+
+    TAILQ_FOREACH(place, &c->port->places, link)
+        if (index-- == 0)
+            return &place->in->route;
+    return NULL;
+}
+
+const void *listen_route_conf(const struct listen_route *r)
+{
+    return r->in->conf;
+}
+
+const char *listen_route_stream(const struct listen_route *r)
+{
+    return r->in->env.stream;
+}
+
+void listen_bad(struct listen_conn *c, struct listen_route *r, const char *why, const char *hint)
+{
+    struct input *in = r->in;
+    nsec now = in->env.hub->mono;
+
+    input_health_error(in->env.health, why, hint, now);
+    if (log_due(&r->bad, now, LISTEN_SAYS_EVERY))
+        log_warn("something that was received is not as it should be", KS("stream", in->env.stream),
+                 KS("input", in->label), KS("client", listen_peer(c)), KS("cause", why), KS("hint", hint),
+                 KU("suppressed", r->bad.suppressed));
+}
+
+void listen_lost(struct listen_route *r, uint64_t n)
+{
+    struct input *in = r->in;
+
+    input_health_add(in->env.health, INPUT_LOST, n);
+    r->lost_since += n;
+    if (n == 0 || !log_due(&r->lost, in->env.hub->mono, LISTEN_LOST_EVERY))
+        return;
+    log_warn("messages were lost: there was no room for them", KS("stream", in->env.stream), KS("input", in->label),
+             KU("messages", r->lost_since),
+             KS("hint", "raise receive_buffer and net.core.rmem_max; is the spool full, or the machine too busy?"));
+    r->lost_since = 0;
+}
+
+void listen_duplicates(struct listen_route *r, uint64_t n)
+{
+    input_health_add(r->in->env.health, INPUT_DUPLICATES, n);
+}
