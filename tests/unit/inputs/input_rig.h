@@ -32,6 +32,7 @@ struct rig {
     struct spool *spool;
     struct spool_cursor at; /* what the test has read of the spool */
     struct input_loop *loop;
+    struct listen_hub *hub; /* the test's; NULL: none */
     struct budget budget;
     struct budget *descriptors; /* NULL: no limit */
     struct metrics metrics;
@@ -160,6 +161,7 @@ static void rig_start(struct rig *r)
                             .metrics = &r->metrics,
                             .pace = r->paced ? &r->pace : NULL,
                             .loop = r->loop,
+                            .hub = r->hub,
                             .base_dir = r->dir,
                             .once = r->once,
                             .finished = rig_finished,

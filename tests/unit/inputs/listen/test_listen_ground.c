@@ -1,0 +1,405 @@
+/* The ground under a protocol made for it: lines are records, and "?" is answered when all that came before it is safe. */
+#include "tests/unit/http/made_certificate.h"
+#include "tests/unit/inputs/input_rig.h"
+
+#include "pipeline/inputs/listen/hub.h"
+#include "pipeline/inputs/listen/listen.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* --- the protocol ---------------------------------------------------------------------------------------------------- */
+
+struct lines_conf {
+    struct listen_conf listen;
+    char *first; /* wants only records that begin so */
+};
+
+struct lines_session {
+    uint64_t questions;
+};
+
+static bool is_choosy(const void *conf)
+{
+    return ((const struct lines_conf *)conf)->first != NULL;
+}
+
+static struct listen_route *route_of(struct listen_conn *c, struct slice line)
+{
+    struct listen_route *r;
+
+    for (size_t i = 0; (r = listen_route(c, i)); i++) {
+        const struct lines_conf *conf = listen_route_conf(r);
+
+        if (!conf->first || slice_starts(line, slice_str(conf->first)))
+            return r;
+    }
+    return NULL;
+}
+
+/* False: later. */
+static bool take(struct listen_conn *c, struct slice line)
+{
+    struct lines_session *s = listen_session(c);
+    struct listen_message m = {.data = line};
+    struct listen_route *r;
+
+    if (slice_is(line, "?"))
+        return listen_mark(c, ++s->questions);
+    if (slice_is(line, "bye")) {
+        listen_end(c, NULL, NULL);
+        return true;
+    }
+    r = route_of(c, line);
+    return !r || listen_put(c, r, &m) != LISTEN_LATER;
+}
+
+static size_t read_lines(struct listen_conn *c, struct slice in, bool last)
+{
+    size_t used = 0;
+
+    while (used < in.n) {
+        struct slice rest = slice_from(in, used);
+        const char *end = memchr(rest.p, '\n', rest.n);
+
+        if (!end && !last)
+            break;
+        rest.n = end ? (size_t)(end - rest.p) : rest.n;
+        if (rest.n > 0 && !take(c, rest))
+            break;
+        used += rest.n + (end != NULL);
+    }
+    return used;
+}
+
+static void safe(struct listen_conn *c, uint64_t mark)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "safe %d\n", (int)mark);
+    assert_int_equal(listen_answer(c, slice_str(text)), 0);
+}
+
+static const struct listen_scheme SCHEMES[] = {{"tcp", LISTEN_TCP, false, 0},
+                                               {"tls", LISTEN_TCP, true, 0},
+                                               {"udp", LISTEN_UDP, false, 0},
+                                               {"unix", LISTEN_UNIX, false, 0},
+                                               {"secret", LISTEN_UNIX, true, 0},
+                                               {"unixgram", LISTEN_UNIXGRAM, false, 0},
+                                               {0}};
+
+static const struct listen_protocol LINES = {
+    .name = "lines",
+    .schemes = SCHEMES,
+    .session_bytes = sizeof(struct lines_session),
+    .message_max = 300 * 1024,
+    .read = read_lines,
+    .safe = safe,
+    .is_choosy = is_choosy,
+};
+
+static int lines_open(struct input **in, const void *conf, const struct input_env *env, struct err *e)
+{
+    return listen_open(in, &LINES, &((const struct lines_conf *)conf)->listen, conf, env, e);
+}
+
+static const struct input_ops LINES_OPS = {
+    .name = "lines",
+    .open = lines_open,
+    .start = listen_start,
+    .stop = listen_stop,
+    .stopped = listen_stopped,
+    .close = listen_close,
+};
+
+/* --- the bench ------------------------------------------------------------------------------------------------------- */
+
+struct bench {
+    struct rig r;
+    struct lines_conf conf;
+    char *addresses[4];
+};
+
+static void bench_init(struct bench *b)
+{
+    memset(b, 0, sizeof(*b));
+    rig_init(&b->r, "stdin");
+    b->r.ops = &LINES_OPS;
+    b->r.hub = listen_hub_new();
+    b->r.conf = &b->conf;
+    b->conf.listen.listen.v = b->addresses;
+    b->conf.listen.connections = 8;
+    b->conf.listen.receive_buffer = 256 * 1024;
+    b->conf.listen.unix_mode = mem_strdup("0600");
+}
+
+static void bench_listen(struct bench *b, const char *scheme, const char *name)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "%s://%s", scheme, name[0] == '/' || strchr(name, ':') ? name : rig_path(&b->r, name));
+    b->addresses[b->conf.listen.listen.n++] = mem_strdup(text);
+}
+
+static void bench_release(struct bench *b)
+{
+    rig_stop(&b->r);
+    listen_hub_free(&b->r.hub);
+    rig_release(&b->r);
+    for (size_t i = 0; i < b->conf.listen.listen.n; i++)
+        mem_free(b->addresses[i]);
+    mem_free(b->conf.listen.unix_mode);
+    mem_free(b->conf.listen.tls.cert_file);
+    mem_free(b->conf.listen.tls.key_file);
+    mem_free(b->conf.listen.tls.client_ca_file);
+}
+
+static int dial(const char *path, int type)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+    snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+    assert_true(fd >= 0);
+    if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+        fail_msg("%s: %s", path, strerror(errno));
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void hear(int fd, const char *want)
+{
+    char got[256] = "";
+    size_t n = 0;
+
+    while (n < strlen(want)) {
+        ssize_t more = recv(fd, got + n, sizeof(got) - 1 - n, 0);
+
+        if (more <= 0)
+            break;
+        n += (size_t)more;
+    }
+    got[n] = '\0';
+    assert_string_equal(got, want);
+}
+
+static void hear_the_end(int fd)
+{
+    char c;
+
+    assert_int_equal(recv(fd, &c, 1, 0), 0);
+    close(fd);
+}
+
+/* --- tests ----------------------------------------------------------------------------------------------------------- */
+
+static void lines_come_and_are_answered_when_they_are_safe(void **state)
+{
+    struct bench b;
+    int fd, other;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    rig_start(&b.r);
+    fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    say(fd, "?\n"); /* there is nothing to wait for */
+    hear(fd, "safe 1\n");
+    say(fd, "one\ntw");
+    say(fd, "o\n?\n");
+    hear(fd, "safe 2\n");
+    assert_int_equal(rig_incoming(&b.r), 2);
+    other = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    say(other, "three\nfour"); /* which has no end, but that of the connection */
+    shutdown(other, SHUT_WR);
+    hear_the_end(other);
+    rig_expect(&b.r, "one|two|three|four|");
+    say(fd, "bye\nand this is not read\n");
+    hear_the_end(fd);
+    bench_release(&b);
+}
+
+static void datagrams_come_whole(void **state)
+{
+    struct bench b;
+    int fd;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unixgram", "d");
+    rig_start(&b.r);
+    fd = dial(rig_path(&b.r, "d"), SOCK_DGRAM);
+    say(fd, "one");
+    say(fd, "two\nthree");
+    rig_expect(&b.r, "one|two|three|");
+    close(fd);
+    bench_release(&b);
+}
+
+static void a_message_may_be_large_and_not_larger(void **state)
+{
+    static char text[400 * 1024];
+    struct bench b;
+    int fd;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    rig_start(&b.r);
+    fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    memset(text, 'x', 250 * 1024);
+    text[250 * 1024] = '\n';
+    say(fd, text);
+    rig_wait_incoming(&b.r, 1);
+    assert_int_equal(rig_incoming_bytes(&b.r), 250 * 1024);
+    text[250 * 1024] = '\0';
+    say(fd, text);
+    (void)send(fd, text, 250 * 1024, MSG_NOSIGNAL); /* it is thrown out meanwhile */
+    while (recv(fd, text, sizeof(text), 0) > 0)
+        ;
+    close(fd);
+    bench_release(&b);
+}
+
+/* What a reload does: the input goes and comes, and whoever is connected notices nothing. */
+static void connections_wait_for_the_next_input(void **state)
+{
+    struct bench b;
+    struct rig *r = &b.r;
+    int fd;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    rig_start(r);
+    fd = dial(rig_path(r, "s"), SOCK_STREAM);
+    say(fd, "one\ntw");
+    rig_expect(r, "one|");
+    rig_stop(r);
+    say(fd, "o\nthree\n?\n");
+    rig_start(r);
+    hear(fd, "safe 1\n");
+    rig_expect(r, "two|three|");
+    close(fd);
+    bench_release(&b);
+}
+
+static void only_so_many_are_connected(void **state)
+{
+    struct bench b;
+    int fds[3];
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    b.conf.listen.connections = 2;
+    rig_start(&b.r);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+        say(fds[i], "?\n");
+    }
+    hear(fds[0], "safe 1\n");
+    hear(fds[1], "safe 1\n");
+    close(fds[1]);
+    hear(fds[2], "safe 1\n");
+    close(fds[0]);
+    close(fds[2]);
+    bench_release(&b);
+}
+
+static void an_address_in_use_is_said(void **state)
+{
+    struct bench b;
+    struct err e;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(at);
+    char text[32];
+
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    getsockname(fd, (struct sockaddr *)&at, &n);
+    snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(at.sin_port));
+    bench_init(&b);
+    bench_listen(&b, "tcp", text);
+    const struct input_env env = {.stream = "test", .hub = b.r.hub, .budget = &b.r.budget, .base_dir = b.r.dir};
+    assert_int_equal(LINES_OPS.open(&b.r.in, &b.conf, &env, &e), -1);
+    assert_non_null(strstr(e.msg, "listens on tcp://127.0.0.1:"));
+    assert_null(b.r.in);
+    close(fd);
+    bench_release(&b);
+}
+
+/* --- TLS -------------------------------------------------------------------------------------------------------------- */
+
+static void hand_over(SSL *ssl, const char *text)
+{
+    assert_int_equal(SSL_write(ssl, text, (int)strlen(text)), strlen(text));
+}
+
+static void tls_asks_for_a_certificate_where_it_should(void **state)
+{
+    static const char TEXT[] = "one\ntwo\n?\n";
+    char got[32] = "";
+    SSL_CTX *ctx;
+    struct bench b;
+    SSL *ssl;
+    int fd;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "secret", "s");
+    make_certificate(rig_path(&b.r, "cert"), rig_path(&b.r, "key"), "server", NULL);
+    make_certificate(rig_path(&b.r, "mine"), rig_path(&b.r, "mine.key"), "client", NULL);
+    b.conf.listen.tls.cert_file = mem_strdup("cert");
+    b.conf.listen.tls.key_file = mem_strdup("key");
+    b.conf.listen.tls.client_ca_file = mem_strdup("mine");
+    rig_start(&b.r);
+    ctx = SSL_CTX_new(TLS_client_method());
+    for (int with = 0; with < 2; with++) {
+        if (with) {
+            assert_int_equal(SSL_CTX_use_certificate_file(ctx, rig_path(&b.r, "mine"), SSL_FILETYPE_PEM), 1);
+            assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, rig_path(&b.r, "mine.key"), SSL_FILETYPE_PEM), 1);
+        }
+        fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+        ssl = SSL_new(ctx);
+        SSL_set_fd(ssl, fd);
+        (void)SSL_connect(ssl); /* without a certificate it may end well on this side, and is refused behind it */
+        if (with) {
+            hand_over(ssl, TEXT);
+            assert_int_equal(SSL_read(ssl, got, sizeof(got) - 1), strlen("safe 1\n"));
+            assert_string_equal(got, "safe 1\n");
+            SSL_shutdown(ssl);
+        } else {
+            assert_true(SSL_read(ssl, got, 1) <= 0);
+        }
+        SSL_free(ssl);
+        close(fd);
+    }
+    rig_expect(&b.r, "one|two|");
+    SSL_CTX_free(ctx);
+    bench_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_come_and_are_answered_when_they_are_safe),
+        cmocka_unit_test(datagrams_come_whole),
+        cmocka_unit_test(a_message_may_be_large_and_not_larger),
+        cmocka_unit_test(connections_wait_for_the_next_input),
+        cmocka_unit_test(only_so_many_are_connected),
+        cmocka_unit_test(an_address_in_use_is_said),
+        cmocka_unit_test(tls_asks_for_a_certificate_where_it_should),
+    };
+
+    return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
+}
