@@ -271,6 +271,8 @@
 #define REGEX_WINDOW_FIRST 32
 #define REGEX_WINDOW_STEP  8
 #define REGEX_WINDOW_TIME  (500 * NSEC_PER_USEC)
+/* Windows that were not quick, of one search by who hears of no ticks: some 20 ms of work. */
+#define REGEX_WINDOWS_SLOW 8
 /* The stack of machine code. */
 #define REGEX_JIT_STACK_START LIMIT(32 * KIB, 1 * KIB)
 #define REGEX_JIT_STACK_MAX   (512 * KIB)

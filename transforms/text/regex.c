@@ -190,6 +190,7 @@ static size_t smaller(size_t a, size_t b)
 enum regex_result regex_match(struct regex *re, struct slice subject, size_t start)
 {
     size_t window_max = REGEX_WINDOW_WALK / (subject.n + 1) + 1, window = smaller(REGEX_WINDOW_FIRST, window_max);
+    unsigned slow = 0;
     int rc;
 
     re->matched = false;
@@ -208,6 +209,8 @@ enum regex_result regex_match(struct regex *re, struct slice subject, size_t sta
         took = clock_mono() - began;
         if (took > REGEX_WINDOW_TIME && re->host->tick)
             re->host->tick(re->host->ctx, (size_t)took); /* far more than its bytes said */
+        else if (took > REGEX_WINDOW_TIME && ++slow == REGEX_WINDOWS_SLOW)
+            return REGEX_GAVE_UP; /* nobody else will end it */
         start += window;
         while (re->utf && start < subject.n && ((unsigned char)subject.p[start] & 0xc0) == 0x80)
             start++; /* to where a character begins */

@@ -4,7 +4,7 @@
  * Backtracking is cut by PCRE2's match limit. That limit counts anew at each position where a match could begin, which
  * leaves patterns that are quadratic in the text (`\w+@` in a megabyte of a). So a long text is searched in windows of
  * starting positions, and the host is ticked between two of them: it may give up there (longjmp out of tick() is fine,
- * nothing is held).
+ * nothing is held). Without a host that is ticked the search gives up by itself after some windows that took long.
  *
  * Ownership  regex_free(). A match's groups point into the subject, until the next match.
  * Threads    a regex: one at a time, it holds the groups of its last match.

@@ -200,6 +200,7 @@ static void a_pattern_that_takes_too_long_finds_nothing(void **state)
 {
     struct multiline *m;
     multiline_state at = MULTILINE_NOTHING;
+    char words[4096];
     struct err e;
 
     (void)state;
@@ -209,6 +210,16 @@ static void a_pattern_that_takes_too_long_finds_nothing(void **state)
         multiline_joins(m, &at, SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")));
     assert_true(multiline_gave_up(m) > 0);
     assert_true(multiline_joins(m, &at, SLICE("aaa")));
+    multiline_free(&m);
+
+    /* Each start stays below what it may cost, and there are thousands. */
+    assert_int_equal(multiline_new(&m, MULTILINE_OWN, NULL, "(?:\\w|a)*\\d", &e), 0);
+    memset(words, 'a', sizeof(words));
+    for (size_t i = 16; i < sizeof(words); i += 16)
+        words[i] = ' ';
+    assert_false(multiline_joins(m, &at, SLICE("x")));
+    assert_false(multiline_joins(m, &at, slice_of(words, sizeof(words))));
+    assert_int_equal(multiline_gave_up(m), 1);
     multiline_free(&m);
     assert_int_equal(multiline_new(&m, MULTILINE_OWN, "(", NULL, &e), -1);
     assert_non_null(strstr(e.msg, "start: regular expression"));
