@@ -344,14 +344,6 @@ static bool feed(struct shape *s, const struct shape_in *in, struct line *l)
 
 /* --- bytes ------------------------------------------------------------------------------------------------------- */
 
-/* Of a line of so many bytes at most one record is made. */
-static size_t line_most(enum tail_encoding e)
-{
-    if (tail_is_utf16(e))
-        return LINE_MAX_BYTES / 3 * 2 & ~(size_t)1;
-    return e == TAIL_LATIN1 ? LINE_MAX_BYTES / 2 : LINE_MAX_BYTES;
-}
-
 /* How many bytes the first line has without its end; in.n: it has none. */
 static size_t line_length(struct slice in, enum tail_encoding e)
 {
@@ -399,6 +391,31 @@ static bool is_decoded(enum tail_encoding e)
     return tail_is_utf16(e) || e == TAIL_LATIN1;
 }
 
+static size_t fitting_latin1(struct slice line)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < line.n; i++) {
+        bytes += (signed char)line.p[i] < 0 ? 2 : 1;
+        if (bytes > LINE_MAX_BYTES)
+            return i;
+    }
+    return line.n;
+}
+
+/* How many bytes of the line one record can be made of. */
+static size_t fitting(const struct shape *s, enum tail_encoding e, struct slice line)
+{
+    const struct buf *out = &s->decoded;
+
+    if (e == TAIL_LATIN1)
+        return fitting_latin1(line);
+    if (tail_is_utf16(e)) /* it becomes three bytes for two, at most */
+        return line.n <= LINE_MAX_BYTES / 3 * 2 ? line.n
+                                                : utf16_lines(line, e == TAIL_UTF16BE, UTF16_ENDS, out->p + out->n).in;
+    return line.n < LINE_MAX_BYTES ? line.n : LINE_MAX_BYTES;
+}
+
 /* A line that is too long: what is open ends before it, and it is a record as far as it fits. Returns how many bytes of it were taken. */
 static size_t feed_piece(struct shape *s, enum tail_encoding e, struct line *l)
 {
@@ -433,14 +450,16 @@ static size_t feed_rest(struct shape *s, const struct shape_in *in, struct line 
 /* Walks the lines; returns how many bytes it went over. */
 static size_t walk(struct shape *s, const struct shape_in *in)
 {
-    size_t at = 0, most = line_most(in->encoding), unit = tail_is_utf16(in->encoding) ? 2 : 1;
+    size_t at = 0, unit = tail_is_utf16(in->encoding) ? 2 : 1;
 
     while (at < in->bytes.n) {
         struct slice rest = slice_from(in->bytes, at);
-        size_t n = line_length(rest, in->encoding);
+        size_t n = line_length(rest, in->encoding), most = fitting(s, in->encoding, slice_of(rest.p, n));
         struct line l = {.at = at, .text = slice_of(rest.p, n), .stays = true};
+        /* What so few characters become is no record's length, but more of them will not be seen at once. */
+        bool endless = unit == 2 && n == in->bytes.n && in->most && in->end == SHAPE_GOES_ON;
 
-        if (n > most) {
+        if (n > most || endless) {
             l.text.n = most;
             return at + feed_piece(s, in->encoding, &l);
         }

@@ -7,6 +7,7 @@
 #include "pipeline/base/facts.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/lines.h"
 #include "pipeline/inputs/tail/shape.h"
 
 #include <stdio.h>
@@ -327,6 +328,45 @@ static void a_line_that_is_too_long_is_cut(void **state)
         end(&p);
     }
     mem_free(all);
+}
+
+/* The limit counts what a line becomes. */
+static void a_line_that_is_long_in_another_encoding_is_whole_if_its_record_may_be(void **state)
+{
+    static const struct {
+        enum tail_encoding encoding;
+        size_t chars;  /* x */
+        size_t others; /* two bytes in UTF-8 */
+        size_t records;
+    } CASES[] = {
+        {TAIL_LATIN1, LINE_MAX_BYTES, 0, 1},           {TAIL_LATIN1, LINE_MAX_BYTES - 2, 1, 1},
+        {TAIL_LATIN1, LINE_MAX_BYTES - 1, 1, 2},       {TAIL_LATIN1, 0, LINE_MAX_BYTES / 2, 1},
+        {TAIL_LATIN1, 0, LINE_MAX_BYTES / 2 + 1, 2},   {TAIL_UTF16LE, LINE_MAX_BYTES / 2 - 2, 0, 1},
+        {TAIL_UTF16BE, 9, LINE_MAX_BYTES / 2 - 11, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        bool wide = CASES[i].encoding != TAIL_LATIN1, big = CASES[i].encoding == TAIL_UTF16BE;
+        size_t n = CASES[i].chars + CASES[i].others + 1, unit = wide ? 2 : 1, records = 0;
+        char *all = mem_alloc(n * unit);
+        struct shape_conf c = {.timeout = 0};
+        struct play p;
+
+        for (size_t k = 0; k < n; k++)
+            all[k * unit + (wide && big)] = (char)(k + 1 == n ? '\n' : k < CASES[i].chars ? 'x' : 0xe4);
+        begin(&p, &c, slice_of(all, n * unit), CASES[i].encoding);
+        for (size_t turn = 0; turn < 4 && p.next[0] < n * unit; turn++) {
+            size_t more = p.next[0] + LINES_READ_MAX, to = more < n * unit ? more : n * unit;
+
+            records += step(&p, to, to < n * unit ? SHAPE_GOES_ON : SHAPE_ENDS, true).records;
+        }
+        assert_int_equal(p.next[0], n * unit);
+        if (records != CASES[i].records)
+            fail_msg("%zu: %zu records", i, records);
+        end(&p);
+        mem_free(all);
+    }
 }
 
 static void a_stop_ends_whole_lines(void **state)
@@ -701,6 +741,7 @@ int main(void)
         cmocka_unit_test(a_traceback_may_have_a_cause),
         cmocka_unit_test(a_record_of_several_lines_is_no_longer_than_a_record),
         cmocka_unit_test(a_line_that_is_too_long_is_cut),
+        cmocka_unit_test(a_line_that_is_long_in_another_encoding_is_whole_if_its_record_may_be),
         cmocka_unit_test(a_stop_ends_whole_lines),
         cmocka_unit_test(latin_1_becomes_utf_8),
         cmocka_unit_test(utf_16_is_shaped_too),
