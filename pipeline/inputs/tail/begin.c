@@ -184,8 +184,9 @@ bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step)
         return true;
     }
     if (i >= 0 && slice_starts(head, slice_of("\xff\xfe\0\0", 4))) { /* as UTF-16's, but no text begins with a zero */
-        log_warn("file is in UTF-32, which is not read: its bytes are delivered as they are",
-                 KS("stream", t->env.stream), KS("path", f->path));
+        if (log_due(&t->wide_log, t->now, TAIL_LOG_PERIOD))
+            log_warn("file is in UTF-32, which is not read: its bytes are delivered as they are",
+                     KS("stream", t->env.stream), KS("path", f->path), KU("more_since_last", t->wide_log.suppressed));
         i = -1;
     }
     if (i >= 0)

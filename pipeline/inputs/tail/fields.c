@@ -30,6 +30,14 @@ static bool is_known(const char *name)
     return false;
 }
 
+const char *fields_of_container(const struct fields_conf *c, size_t item)
+{
+    const struct fields_item *f = &c->v[item];
+    bool everywhere = strcmp(f->name, "host") == 0 || strcmp(f->name, "file") == 0;
+
+    return f->text || everywhere ? NULL : f->name;
+}
+
 static bool has_item(const struct fields_conf *c, const char *name)
 {
     for (size_t i = 0; i < c->n; i++)

@@ -25,6 +25,9 @@ struct fields_conf {
 void fields_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
 void fields_unbind(void *out);
 
+/* The item that only a container's file knows and that has no text of its own; NULL: there is none. */
+const char *fields_of_container(const struct fields_conf *c, size_t item);
+
 struct fields;
 
 struct fields *fields_new(const struct fields_conf *c, const char *host);

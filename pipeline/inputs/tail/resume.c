@@ -53,8 +53,9 @@ static bool remember(void *ctx, struct slice source, struct slice cursor)
     if (tail_past_recover(t, source, cursor) || !tail_id_parse(source, &k.id))
         return true;
     if (!tail_cursor_parse(cursor, &c)) {
-        log_error("stored position cannot be read: its file is treated as new", KS("stream", t->env.stream),
-                  KB("source", source));
+        if (log_due(&t->stored_log, clock_mono(), TAIL_LOG_PERIOD))
+            log_error("stored position cannot be read: its file is treated as new", KS("stream", t->env.stream),
+                      KB("source", source));
         return true;
     }
     k.place = c.place;
@@ -156,9 +157,12 @@ static void give_up(struct tail *t, const struct tail_known *k)
 {
     char source[POSITION_SOURCE_MAX];
 
-    log_warn("file was deleted or compressed while sluice was not running: what was written to it since is not read",
-             KS("stream", t->env.stream), KS("path", k->path), KU("offset", k->place.offset),
-             KS("hint", "keep at least one rotated file uncompressed (logrotate: delaycompress)"));
+    if (log_due(&t->missed_log, t->now, TAIL_LOG_PERIOD))
+        log_warn(
+            "file was deleted or compressed while sluice was not running: what was written to it since is not read",
+            KS("stream", t->env.stream), KS("path", k->path), KU("offset", k->place.offset),
+            KU("more_since_last", t->missed_log.suppressed),
+            KS("hint", "keep at least one rotated file uncompressed (logrotate: delaycompress)"));
     tail_past_known(t, k);
     spool_forget(t->env.spool, slice_str(tail_id_source(&k->id, source)));
 }

@@ -14,12 +14,12 @@ static void drop(struct tail *t, struct tail_file *f)
 
     if (f->in_flight > 0)
         return; /* the next look or tick comes back to it */
-    if (f->read.offset < f->size)
-        log_warn("file is gone before it was read to its end", KS("stream", t->env.stream), KS("path", f->path),
-                 KU("offset", f->read.offset), KU("size", f->size),
-                 KS("hint", "raise max_open_files, or keep rotated files for longer"));
-    else
+    if (f->read.offset >= f->size)
         log_debug("file is gone", KS("stream", t->env.stream), KS("path", f->path));
+    else if (log_due(&t->gone_log, t->now, TAIL_LOG_PERIOD))
+        log_warn("file is gone before it was read to its end", KS("stream", t->env.stream), KS("path", f->path),
+                 KU("offset", f->read.offset), KU("size", f->size), KU("more_since_last", t->gone_log.suppressed),
+                 KS("hint", "raise max_open_files, or keep rotated files for longer"));
     tail_past_keep(t, f);
     tail_recent_forget(t, f);
     spool_forget(t->env.spool, slice_str(tail_id_source(&f->name, source)));
@@ -86,8 +86,9 @@ static bool serve(struct tail *t, struct tail_file *f)
     }
     if (step == TAIL_STEP_FAILED)
         return true;
-    if (f->failures > 0)
-        log_info("file can be read again", KS("stream", t->env.stream), KS("path", f->path));
+    if (f->failures > 0 && log_due(&t->again_log, t->now, TAIL_LOG_PERIOD))
+        log_info("file can be read again", KS("stream", t->env.stream), KS("path", f->path),
+                 KU("more_since_last", t->again_log.suppressed));
     f->failures = 0;
     switch (step) {
     case TAIL_STEP_MORE:
@@ -201,20 +202,29 @@ static void tick(uv_timer_t *timer)
         tail_look(t);
 }
 
-/* A stop does not wait for the lines that may come. What is not read to its end goes on with the next start. */
-void tail_end_records(struct tail *t)
+/* Those that wait with whole lines, also when they have just grown. Others are not at their end, and go on with the next start. */
+static void end_records_of(struct tail *t, struct tail_queue *q)
 {
     struct tail_file *f, *next;
 
+    for (f = TAILQ_FIRST(q); f; f = next) {
+        next = TAILQ_NEXT(f, queue); /* one that cannot be read gets into another queue */
+        if (f->state == TAIL_READY && !f->whole)
+            continue;
+        tail_works(t, "read", f->where);
+        (void)tail_read(t, f);
+    }
+}
+
+/* A stop does not wait for the lines that may come. What is not read to its end goes on with the next start. */
+void tail_end_records(struct tail *t)
+{
     t->stopping = t->shape != NULL;
     if (!t->shape)
         return;
     t->now = clock_mono();
-    for (f = TAILQ_FIRST(&t->unfinished); f; f = next) {
-        next = TAILQ_NEXT(f, queue); /* one that cannot be read gets into another queue */
-        tail_works(t, "read", f->where);
-        (void)tail_read(t, f);
-    }
+    end_records_of(t, &t->unfinished);
+    end_records_of(t, &t->ready);
     tail_rests(t);
 }
 

@@ -169,6 +169,23 @@ static int tail_open(struct input **out, const void *conf, const struct input_en
     return 0;
 }
 
+/* What nothing would be known of would be left out of each record, in silence. */
+static void check_fields(const struct tail_conf *c, const struct cfg_options *o)
+{
+    struct err e;
+
+    for (size_t i = 0; c->format == CONTAINER_NONE && i < c->add_fields.n; i++) {
+        const char *name = fields_of_container(&c->add_fields, i);
+
+        if (!name)
+            continue;
+        (void)err_set(&e, ERR_CONFIG,
+                      "add_fields: `%s` is known of a container's file only: say `format: auto`, or give it a text",
+                      name);
+        cfg_options_refuse_item(o, "add_fields", i, &e);
+    }
+}
+
 static void tail_check_conf(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct tail_conf *c = conf;
@@ -176,6 +193,7 @@ static void tail_check_conf(const void *conf, const char *base_dir, const struct
     struct err e;
 
     tail_patterns_check(c, base_dir, o);
+    check_fields(c, o);
     if (open_multiline(&m, &c->multiline, &e) < 0)
         cfg_options_refuse(o, &e);
     else if (!m && c->multiline.timeout != MULTILINE_TIMEOUT &&

@@ -149,7 +149,8 @@ struct tail {
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
     nsec now;          /* mono; of the current callback */
     struct log_limit folder_log, cut_log, bare_log, gave_up_log;
-    struct log_limit fail_log, rewritten_log, zeros_log, split_log; /* of all files: TAIL_LOG_PERIOD */
+    struct log_limit fail_log, rewritten_log, zeros_log, split_log, gone_log, again_log, missed_log, wide_log,
+        stored_log;     /* of all files: TAIL_LOG_PERIOD */
     bool paused, paced; /* no turns for now; because enough is ahead of the deliveries */
     nsec held;          /* since when nothing goes in; 0: it does */
     bool stopping;      /* what is open ends now (shape.h) */

@@ -449,6 +449,36 @@ static void a_record_that_was_open_begins_anew(void **state)
     mem_free(conf.multiline.start);
 }
 
+/* On the loop: the file has grown, and its turn has not come when the stop does. */
+static void grow_and_stop(void *arg)
+{
+    struct rig *r = arg;
+    struct tail *t = (struct tail *)(void *)r->in; /* its first member */
+    struct tail_file *f = TAILQ_FIRST(&t->unfinished);
+
+    assert_non_null(f);
+    rig_append(r, "a.log", " b\n");
+    tail_wake(t, f);
+    assert_ptr_equal(TAILQ_FIRST(&t->ready), f);
+    tail_end_records(t);
+    assert_int_equal(f->read.offset, strlen("S1\nS2\n a\n b\n")); /* by this, not by a turn that may come no more */
+}
+
+static void a_stop_ends_the_record_of_a_file_that_has_just_grown(void **state)
+{
+    struct rig *r = *state;
+
+    conf.multiline.start = mem_strdup("^S");
+    conf.multiline.timeout = conf.last_line = 3600 * NSEC_PER_SEC;
+    rig_append(r, "a.log", "S1\nS2\n a\n");
+    rig_start(r);
+    rig_expect(r, "S1|");
+    rig_turn(r);
+    loop_call(r->loop, grow_and_stop, r);
+    rig_expect(r, "S2\n a\n b|");
+    mem_free(conf.multiline.start);
+}
+
 static void once_ends_what_is_open(void **state)
 {
     struct rig *r = *state;
@@ -875,6 +905,7 @@ int main(void)
         T(once_reads_lines_that_are_longer_than_one_read),
         T(records_of_several_lines_wait_for_the_next_or_the_time),
         T(a_record_that_was_open_begins_anew),
+        T(a_stop_ends_the_record_of_a_file_that_has_just_grown),
         T(once_ends_what_is_open),
         T(streams_of_a_container_go_on_where_each_was),
         T(a_file_that_is_rewritten_begins_anew_when_its_records_are_shaped),
