@@ -75,6 +75,9 @@ MUST_CHECK int engine_replace_sinks(struct engine *en, const struct stream_setti
  * were. -1: the old ones are there again. Where they cannot be, and where a disk keeps one of them, the message says so: then the stream
  * reads nothing until this is called again and succeeds. `conf` is borrowed as above. */
 MUST_CHECK int engine_replace_inputs(struct engine *en, const struct stream_settings *conf, struct err *e);
+/* The first half of it, for streams that exchange what their inputs have (an address, a place at a queue): the old inputs have ended, and
+ * nothing begins. engine_replace_inputs() is the other half, for the new ones or for the old; where that fails then nothing is there again. */
+MUST_CHECK int engine_end_inputs(struct engine *en, const char *name, struct err *e);
 bool engine_uses(struct engine *en, const struct stream_settings *conf);
 
 /* Its inputs end, the API answers for it as for one that is being deleted, and what is in its spool is delivered. *left: records that were

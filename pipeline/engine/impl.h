@@ -68,6 +68,7 @@ struct engine_stream {
     struct engine *engine;
     atomic_size_t unfinished;      /* of its inputs, with once: those that still read */
     struct descriptor_needs needs; /* its part of the engine's; guarded as they are */
+    bool reads_nothing;            /* engine_end_inputs(); of who changes it */
     bool gives_up;                 /* somebody wanted to remove it, and something of it did not end */
 };
 

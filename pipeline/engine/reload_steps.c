@@ -1,7 +1,8 @@
 /* The order in which streams change is that in which nothing has to be taken back that cannot be: what may fail comes first, and what cannot
- * be undone, the end of streams that are gone, last. Only where a new stream cannot begin before an old one has let go of something (an
- * address, a queue that one reads at a time) it is tried again behind that; should it fail then, the old one is opened again with what its
- * spool holds.
+ * be undone, the end of streams that are gone, last. Only where a stream cannot begin before another has let go of something (an
+ * address, a queue that one reads at a time) it is tried again behind that: those that are gone end first, and of all that could not change the
+ * inputs end before any of the new ones begins, so that two may exchange what they have. Should one fail then, those that are gone are opened
+ * again with what their spools hold.
  *
  * Each step is the engine's own (engine.h), and each knows how to end when the program stops in the middle of it. A reload that was
  * stopped is not taken back: the next start reads the file. */
@@ -63,7 +64,8 @@ struct reload_step {
     bool delivery, inputs;                          /* begun anew */
     bool scripts;                                   /* exchanged instead */
     bool opened;                                    /* it was not there before */
-    bool late;                                      /* it had to wait for what others had */
+    bool late;                                      /* it had to wait for what others had, */
+    bool ended;                                     /* and its old inputs have ended for it */
     bool done, drains;                              /* drains: of one that is removed */
 };
 
@@ -179,7 +181,7 @@ static void take_back(struct reload_steps *all, struct reload_step *s, struct bu
     struct engine *en = all->engine;
     struct err e;
 
-    if (s->inputs && engine_replace_inputs(en, s->reads, &e) < 0)
+    if ((s->inputs || s->ended) && engine_replace_inputs(en, s->reads, &e) < 0)
         not_back(all, s, &e, out);
     if (s->delivery && !(s->scripts && exchange_scripts(s->delivers, s->d)) &&
         engine_replace_sinks(en, s->delivers, &e) < 0)
@@ -211,6 +213,9 @@ static void take_all_back(struct reload_steps *all, struct buf *out)
 {
     struct err e;
 
+    for (size_t i = all->count; i > 0; i--)
+        if (all->list[i - 1].late && all->list[i - 1].inputs) /* one that cannot says so below */
+            (void)!engine_end_inputs(all->engine, all->list[i - 1].d->name, &e);
     for (size_t i = all->count; i > 0; i--)
         if (all->list[i - 1].late)
             take_back(all, &all->list[i - 1], out);
@@ -326,6 +331,21 @@ static void remove_leaving(struct reload_steps *all, const struct settings *now)
             (void)!leave_first(all, all->leaving.v[i - 1], &e);
 }
 
+/* What they have is somebody else's, perhaps, and the other way round. */
+static int end_late_inputs(struct reload_steps *all, struct err *e)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct reload_step *s = &all->list[i];
+
+        if (s->done || !s->d->inputs || s->inputs || !s->reads || has_name(&all->leaving, s->d->name))
+            continue;
+        if (engine_end_inputs(all->engine, s->d->name, e) < 0)
+            return -1;
+        s->ended = true;
+    }
+    return 0;
+}
+
 static bool all_done(const struct reload_steps *all)
 {
     bool done = true;
@@ -342,7 +362,9 @@ static int change_all(struct reload_steps *all, struct err *e)
         return -1;
     if (all_done(all))
         return 0;
-    return begin_to_drain(all, clock_mono() + ENGINE_INPUTS_LEAVE_TIME, e) < 0 ? -1 : take_all(all, false, e);
+    if (begin_to_drain(all, clock_mono() + ENGINE_INPUTS_LEAVE_TIME, e) < 0 || end_late_inputs(all, e) < 0)
+        return -1;
+    return take_all(all, false, e);
 }
 
 enum reload_result reload_steps_take(struct reload_steps *all, const struct settings_diff *d, struct buf *out,

@@ -313,15 +313,11 @@ static struct stream_inputs exchange_inputs(struct engine *en, struct engine_str
     return old;
 }
 
-/* What ends is safe, and gone, before what begins looks where to begin. */
-static int replace_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
-                          struct err *e)
+/* What they had in hand is safe, and what they had (an address, a place at a queue) is anybody's. */
+static int end_inputs(struct engine *en, struct engine_stream *es, struct err *e)
 {
-    const struct stream_settings *before = es->reads, *now = conf;
-    struct stream_inputs fresh = {.stream = es->conf->name}, old;
-    size_t unfinished;
-    struct err worse;
-    int rc;
+    const struct stream_inputs none = {.stream = es->conf->name};
+    struct stream_inputs old;
 
     stream_inputs_stop(&es->inputs);
     if (!stream_inputs_stopped(&es->inputs, clock_mono() + ENGINE_INPUTS_LEAVE_TIME))
@@ -331,13 +327,29 @@ static int replace_inputs(struct engine *en, struct engine_stream *es, const str
                        "that answers and its inputs are replaced again",
                        es->conf->name);
     committer_barrier(en->committer);
-    unfinished = atomic_exchange(&es->unfinished, 0); /* they count until others do */
-    old = exchange_inputs(en, es, before, &fresh);
+    old = exchange_inputs(en, es, es->reads, &none);
     stream_inputs_close(&old);
+    return 0;
+}
+
+/* What ends is safe, and gone, before what begins looks where to begin. */
+static int replace_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                          struct err *e)
+{
+    const struct stream_settings *before = es->reads, *now = conf;
+    struct stream_inputs fresh = {.stream = es->conf->name};
+    size_t unfinished;
+    struct err worse;
+    int rc;
+
+    if (end_inputs(en, es, e) < 0)
+        return -1;
+    unfinished = atomic_exchange(&es->unfinished, 0); /* they count until others do */
     rc = begin_inputs(en, es, conf, &fresh, e);
+    es->reads_nothing = es->reads_nothing && rc < 0;
     if (rc < 0) {
         now = before;
-        if (begin_inputs(en, es, before, &fresh, &worse) < 0)
+        if (!es->reads_nothing && begin_inputs(en, es, before, &fresh, &worse) < 0)
             err_wrap(e, "stream `%s` reads nothing any more, because its old inputs cannot begin again either (%s)",
                      es->conf->name, worse.msg);
     }
@@ -373,6 +385,22 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
         chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(), "reloaded: its inputs are new");
     if (rc < 0)
         engine_give_descriptors(en, es, delivers, es->reads);
+    end_stream_change(en, es, before);
+    return rc;
+}
+
+int engine_end_inputs(struct engine *en, const char *name, struct err *e)
+{
+    enum engine_stream_state before;
+    struct engine_stream *es = begin_stream_change(en, name, &before, e);
+    int rc;
+
+    if (!es)
+        return -1;
+    rc = end_inputs(en, es, e);
+    if (rc == 0)
+        finish_inputs(es);
+    es->reads_nothing = rc == 0;
     end_stream_change(en, es, before);
     return rc;
 }
@@ -455,7 +483,6 @@ int engine_drain_stream(struct engine *en, const char *name, nsec limit, uint64_
     return es ? 0 : -1;
 }
 
-/* What they had (an address, a place at a queue) is anybody's then. */
 static void let_go_of_inputs(struct engine *en, struct engine_stream *es)
 {
     const struct stream_inputs none = {.stream = es->conf->name};

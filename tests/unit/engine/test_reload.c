@@ -2,6 +2,7 @@
  * the file says; a mistake changes nothing; and no configuration is kept that nobody uses. */
 #include "tests/support/cmocka.h"
 
+#include "config/node.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
@@ -320,6 +321,59 @@ static void what_went_for_another_is_there_again_when_that_fails(void **state)
     has_said("0 added, 0 removed, 0 changed, 2 as they were");
 }
 
+/* The file says so, and somebody does. */
+static void listens_at(const char *name, const char *listen)
+{
+    const struct stream_settings *delivers, *reads;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(engine_settings_of(engine, name, &delivers, &reads), 0);
+    assert_string_equal(cfg_node_get(reads->inputs[0].from.node, "listen")->text, listen);
+    at.sin_port = htons((uint16_t)atoi(strchr(listen, ':') + 1));
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    close(fd);
+}
+
+/* A round of three, and a chain from its end; and back, as one more cannot begin. */
+static void addresses_are_exchanged(void **state)
+{
+    char at[4][32], before[2000] = HEAD APP, now[2000] = HEAD APP, bad[2000] = HEAD APP;
+    static const char *const names[] = {"x", "y", "z"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(at); i++)
+        find_address(at[i], sizeof(at[i]));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        add_single(before, sizeof(before), names[i], at[i]);
+        add_single(now, sizeof(now), names[i], at[(i + 1) % 3]);
+        add_single(bad, sizeof(bad), names[i], at[(i + 2) % 3]);
+    }
+    add_single(bad, sizeof(bad), "w", "192.0.2.1:1");
+    assert_int_equal(load(before), RELOAD_DONE);
+    assert_int_equal(load(now), RELOAD_DONE);
+    has_said("0 added, 0 removed, 3 changed, 1 as they were");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        listens_at(names[i], at[(i + 1) % 3]);
+    assert_int_equal(load(bad), RELOAD_FAILED);
+    if (strstr(buf_cstr(&said), "is not what it was before") || strstr(buf_cstr(&said), "reads nothing"))
+        fail_msg("%s", buf_cstr(&said));
+    has_said("192.0.2.1");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        listens_at(names[i], at[(i + 1) % 3]);
+    strcpy(now, HEAD APP);
+    add_single(now, sizeof(now), "v", at[0]);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        add_single(now, sizeof(now), names[i], at[(i + 2) % 3 == 0 ? 3 : (i + 2) % 3]);
+    assert_int_equal(load(now), RELOAD_DONE);
+    has_said("1 added, 0 removed, 3 changed, 1 as they were");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        listens_at(names[i], at[(i + 2) % 3 == 0 ? 3 : (i + 2) % 3]);
+    looks_like("app>app v>v x>x y>y z>z ");
+    assert_int_equal(load(now), RELOAD_DONE);
+    has_said("0 added, 0 removed, 0 changed, 5 as they were");
+}
+
 /* Its folder cannot be opened at that moment. */
 static void what_could_not_begin_again_does_with_the_next_reload(void **state)
 {
@@ -453,6 +507,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_mistake_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_step_that_fails_takes_back_those_before_it, begin, end),
         cmocka_unit_test_setup_teardown(what_went_for_another_is_there_again_when_that_fails, begin, end),
+        cmocka_unit_test_setup_teardown(addresses_are_exchanged, begin, end),
         cmocka_unit_test_setup_teardown(what_could_not_begin_again_does_with_the_next_reload, begin, end),
         cmocka_unit_test_setup_teardown(any_configuration_follows_any_other, begin, end),
         cmocka_unit_test_setup_teardown(one_at_a_time_and_none_when_it_stops, begin, end),
