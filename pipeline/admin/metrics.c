@@ -81,6 +81,11 @@ static double waiting_retry(const struct stream_status *s)
     return s->waiting_retry;
 }
 
+static double paused_since(const struct stream_status *s)
+{
+    return seconds(s->paused_since);
+}
+
 static double failing_since(const struct stream_status *s)
 {
     return seconds(s->failing_since);
@@ -147,6 +152,8 @@ static const struct gauge_row GAUGES[] = {
     {"sluice_delivery_waiting_retry", "Deliveries that failed and wait for their next attempt", waiting_retry},
     {"sluice_delivery_failing_since_timestamp_seconds",
      "When the attempts began to fail, since the epoch; 0 while the last one succeeded", failing_since},
+    {"sluice_stream_paused_since_timestamp_seconds", "When somebody paused it, since the epoch; 0 while it is not",
+     paused_since},
     {"sluice_delivery_last_success_timestamp_seconds",
      "When the destination last acknowledged, since the epoch; 0 when not yet in this run", last_delivery},
 };

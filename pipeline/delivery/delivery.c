@@ -298,6 +298,9 @@ void delivery_was_held(struct delivery *d, nsec since)
             target_was_held(&d->parts[i]->slot, since);
     if (d->partial_since)
         d->partial_since += d->host->loop->mono - (d->partial_since > since ? d->partial_since : since);
+    if (d->held) /* what it would have tried meanwhile */
+        delivery_loop_at(d->host->loop, &d->transform_retry, d->host->loop->mono);
+    d->held = false;
 }
 
 struct delivery *delivery_restore(struct delivery_host *h, const struct seal *seal)

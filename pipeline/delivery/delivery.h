@@ -162,6 +162,7 @@ struct delivery {
     struct loop_timer transform_retry;
     unsigned transform_failures;
     nsec paused_since;  /* mono; 0: it is not */
+    bool held;          /* its transform or staging waits until the stream is resumed */
     nsec refused_since; /* mono; records are refused and there is no backup for them; 0: not so */
     char paused_code[64], paused_message[400], paused_hint[128]; /* why, while one of the two is set */
     uint64_t piece_records;                                      /* as many as a piece may have at most */

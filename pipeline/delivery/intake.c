@@ -19,15 +19,21 @@ static const char *const WHY[] = {
 
 static void tell_limit(const struct intake *in, struct intake_status *out)
 {
+    const char *paused = in->paused ? in->paused(in->ctx) : NULL;
     char held[HUMAN_MAX], limit[HUMAN_MAX];
     struct spool_books b;
 
     spool_books(spool_reader(in->spool, 0), &b);
     snprintf(out->cause, sizeof(out->cause), "spool.limit: the spool holds %s of %s",
              human_bytes(b.disk_bytes, held, sizeof(held)), human_bytes(b.limit, limit, sizeof(limit)));
-    snprintf(out->hint, sizeof(out->hint),
-             "find out why the destination takes less than comes in, or raise the stream's spool.limit; inputs go on "
-             "by themselves as soon as there is room");
+    if (paused)
+        snprintf(out->hint, sizeof(out->hint), "the stream is paused: sluice resume %s, or raise its spool.limit",
+                 paused);
+    else
+        snprintf(
+            out->hint, sizeof(out->hint),
+            "find out why the destination takes less than comes in, or raise the stream's spool.limit; inputs go on "
+            "by themselves as soon as there is room");
 }
 
 /* Not the disk's doing. */

@@ -24,7 +24,10 @@ struct intake {
     struct spool *spool; /* NULL until it is open */
     struct delivery_loop *loop;
     struct chronicle *chronicle; /* NULL: nobody wants to know */
-    struct pushback pushback;    /* for the inputs */
+    /* The label of what is paused, for the hint; NULL: nothing is. Any thread. May be NULL. */
+    const char *(*paused)(void *ctx);
+    void *ctx;
+    struct pushback pushback; /* for the inputs */
     struct loop_event began;
     struct loop_timer look;
     pthread_mutex_t lock;

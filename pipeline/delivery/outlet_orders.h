@@ -1,7 +1,7 @@
 /* outlet_orders.h -- what an operator asks of a stream that runs.
  *
- *     pause    it begins nothing more on the way out: no batch is cut, none is transformed, no attempt is made. What is under way ends. Records
- *              are taken as before, until the spool is full. The clocks of retry.duration stand
+ *     pause    it begins nothing more on the way out: no batch is cut, transformed or staged, no attempt is made, and nothing that failed is
+ *              tried again. What is under way ends. Records are taken as before, until the spool is full. The clocks of retry.duration stand
  *     resume   it goes on
  *     flush    what has come in so far is cut now, however little it is; of a partitioned stream, its objects are closed. Of a paused one when it
  *              goes on

@@ -83,6 +83,17 @@ static int open_staging(struct stream *st, const char *data_dir, bool log_is_dam
     return rc;
 }
 
+/* Any thread. Its name; NULL: none is. */
+static const char *paused_outlet(void *ctx)
+{
+    const struct stream *st = ctx;
+
+    for (size_t i = 0; i < st->outlet_count; i++)
+        if (outlet_is_paused(&st->outlets[i]))
+            return settings_label(st->outlets[i].conf);
+    return NULL;
+}
+
 int stream_open(struct stream **out, const struct stream_settings *conf, const struct stream_env *env, struct err *e)
 {
     struct stream *st = mem_alloc(sizeof(*st));
@@ -97,6 +108,8 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     init_outlets(st, env);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
     st->intake.chronicle = &st->outlets[0].chronicle;
+    st->intake.paused = paused_outlet;
+    st->intake.ctx = st;
     if (stream_open_spool(st, env, on_committed, &log_is_damaged, e) < 0)
         return -1;
     pace_init(&st->pace, st->spool, ahead_of(st), clock_mono());

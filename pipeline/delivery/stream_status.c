@@ -229,9 +229,6 @@ void stream_status(struct stream *st, size_t outlet, nsec wall_now, struct strea
     outlet_status(&st->outlets[outlet], wall_now, out);
     intake_status(&st->intake, clock_mono(), &intake);
     stream_status_push_back(out, &intake);
-    if (out->paused_since && intake.blocked && intake.why == PUSHBACK_LIMIT)
-        snprintf(stream_status_words(out)->pushback_hint, sizeof(out->words->pushback_hint),
-                 "the stream is paused: sluice resume %s, or raise its spool.limit", st->conf->name);
     out->health = health_of(out);
 }
 

@@ -92,11 +92,19 @@ static void wait_until(struct delivery *d, nsec wait)
     delivery_loop_at(d->host->loop, &d->transform_retry, d->host->loop->mono + wait);
 }
 
+/* True: the stream is paused, and it goes on behind that (delivery_was_held()). */
+static bool is_held(struct delivery *d)
+{
+    d->held = d->host->destination->held;
+    return d->held;
+}
+
 /* At once, and in its turn; when there is no memory for it, a little later. */
 static void transform_now(struct delivery *d)
 {
     delivery_made_give_back(d);
-    if (!delivery_transform(d))
+    d->work = WORK_TURN;
+    if (!is_held(d) && !delivery_transform(d))
         wait_until(d, BACKOFF_FIRST);
 }
 
@@ -133,6 +141,8 @@ static void on_transform_retry(struct loop_timer *t)
 {
     struct delivery *d = CONTAINER_OF(t, struct delivery, transform_retry);
 
+    if (is_held(d))
+        return;
     if (!delivery_transforms(d))
         delivery_stage(d);
     else if (d->has_turn)
@@ -261,7 +271,7 @@ static void make_in_memory(struct delivery *d)
 
     d->in_memory = true;
     delivery_made_give_back(d);
-    if (!delivery_transform(d))
+    if (!is_held(d) && !delivery_transform(d))
         pause_transform(d, "TransformFailed", e.msg, "free space on the disk of data_dir, or raise `limits.memory`");
 }
 

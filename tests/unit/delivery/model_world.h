@@ -76,6 +76,7 @@ struct scene {
     bool one_place; /* at the destination; else there are two */
     enum body_trouble trouble;
     bool transform_fails_once;
+    bool pauses;       /* at any moment, and is resumed at any other */
     unsigned refusals; /* times that there is no memory */
     enum { LIFE_ONE, LIFE_STOP, LIFE_CRASH } life;
 };
@@ -126,6 +127,7 @@ enum step_kind {
     STEP_MEMORY,
     STEP_ANSWER,
     STEP_PROGRESS,
+    STEP_PAUSE, /* or, the second time, no more */
     STEP_END
 };
 
@@ -159,6 +161,8 @@ struct world {
     struct delivery *open, *untransformed[SEALS_MAX];
     unsigned untransformed_count, transforming;
     unsigned attempts[2], encodings, transforms;
+    unsigned pauses; /* 1: it is paused */
+    nsec paused_since;
     bool put_off[SEALS_MAX * RECORDS_MAX + 1][PARTS_MAX], decayed[SEALS_MAX * RECORDS_MAX + 1];
 
     struct answer_to answers[WAITING_MAX];
@@ -244,6 +248,8 @@ static inline void run_quietly(struct worker_job *job)
 static inline void loop_work(struct delivery_loop *l, struct worker_job *job)
 {
     (void)l;
+    for (const struct delivery *d = W.open; d; d = d->next_open)
+        MODEL_CHECK(job != &d->transform_job || !W.destination.held); /* nothing is tried while it is paused */
     if (!W.scene.late) {
         run_quietly(job); /* its event is posted, and may be handled whenever it is chosen */
         return;
@@ -456,7 +462,7 @@ static inline void start_attempts(struct target *t)
 static inline void host_turn(struct delivery_host *h)
 {
     (void)h;
-    while (W.untransformed_count > 0 && W.transforming < 1) {
+    while (!W.destination.held && W.untransformed_count > 0 && W.transforming < 1) {
         if (!delivery_transform(W.untransformed[0])) {
             delivery_loop_await_memory(&W.loop, &W.memory);
             break;

@@ -60,11 +60,11 @@ static void tell_where(void)
     fprintf(stderr,
             "scene: %u seals of %u, kinds %d %d %d / %d %d %d, backup %d, transform %d, shaped %d, late %d, "
             "destination %d, backup "
-            "first %d, store %d, trouble %d, transform fails %d, refusals %u, life %d; order %llu:",
+            "first %d, store %d, trouble %d, transform fails %d, pauses %d, refusals %u, life %d; order %llu:",
             s->seals, s->records, (int)s->kind[0][0], (int)s->kind[0][1], (int)s->kind[0][2], (int)s->kind[1][0],
             (int)s->kind[1][1], (int)s->kind[1][2], (int)s->backup, (int)s->transform, s->shaped, s->late,
             (int)s->destination, (int)s->backup_first, (int)s->store, (int)s->trouble, s->transform_fails_once,
-            s->refusals, (int)s->life, orders);
+            s->pauses, s->refusals, (int)s->life, orders);
     FOR_EACH(i, choices.at)
     fprintf(stderr, " %u/%u", choices.taken[i], choices.options[i]);
     fprintf(stderr, "\n");
@@ -234,6 +234,8 @@ static unsigned gather(struct option out[], bool timers, bool may_end)
         out[n++] = (struct option){STEP_MEMORY, 0};
     FOR_EACH(i, timers ? W.timer_count : 0)
     out[n++] = (struct option){STEP_TIMER, i};
+    if (W.scene.pauses && W.pauses < 2 && !choices.frozen)
+        out[n++] = (struct option){STEP_PAUSE, 0};
     if (may_end)
         out[n++] = (struct option){STEP_END, 0};
     return n;
@@ -247,6 +249,19 @@ static void handle(unsigned at)
     TAKE_AT(W.events, W.event_count, at);
     atomic_store(&ev->posted, false);
     ev->fn(ev);
+}
+
+/* As outlet_orders_turn() does. */
+static void pause_or_resume(void)
+{
+    bool held = W.pauses++ == 0;
+
+    if (held)
+        W.paused_since = W.loop.mono;
+    for (struct delivery *d = W.open; d && !held; d = d->next_open)
+        delivery_was_held(d, W.paused_since);
+    W.destination.held = W.backup.held = held;
+    host_turn(&W.host);
 }
 
 static void step(struct option o)
@@ -298,6 +313,9 @@ static void step(struct option o)
         t->fn(t);
         break;
     }
+    case STEP_PAUSE:
+        pause_or_resume();
+        break;
     case STEP_END:
         break;
     }
@@ -484,6 +502,8 @@ static void play(const struct scene *scene)
     host_turn(&W.host);
     ended = live(scene->life != LIFE_ONE);
     choices.frozen = true;
+    if (W.pauses == 1)
+        pause_or_resume();
     check_books(1);
     if (ended) {
         end_life(scene->life == LIFE_CRASH);
@@ -687,6 +707,30 @@ static void two_records_in_several_steps(void **state)
     }
 }
 
+/* Whatever it is doing: it goes on behind the pause, and not before. */
+static void a_pause_at_any_moment(void **state)
+{
+    static const enum kind KINDS[] = {PLAIN, REFUSED, DOUBLED, FAILING, ENDLESS};
+    struct scene s = {.seals = 1, .records = 1, .pauses = true};
+
+    (void)state;
+    FOR_EACH(k, ARRAY_LEN(KINDS))
+    FOR_EACH(transform, 3)
+    FOR_EACH(fails, 2)
+    FOR_EACH(records, 2)
+    {
+        s.kind[0][0] = KINDS[k];
+        s.kind[0][1] = KINDS[(k + fails) % ARRAY_LEN(KINDS)];
+        s.records = records + 1;
+        s.transform = (enum transform_mode)transform;
+        s.transform_fails_once = fails;
+        s.destination = records ? FIRST_WORKS : FIRST_FAILS;
+        s.backup = (k + transform) % 2 ? BACKUP_FAILED : BACKUP_NONE;
+        s.late = (k + fails) % 2;
+        play_all_orders(&s);
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -728,6 +772,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_record_in_several_steps, quietly, tell_count),
         cmocka_unit_test_setup_teardown(one_record_in_several_steps_and_an_end_at_any_moment, quietly, tell_count),
         cmocka_unit_test_setup_teardown(two_records_in_several_steps, quietly, tell_count),
+        cmocka_unit_test_setup_teardown(a_pause_at_any_moment, quietly, tell_count),
     };
 
     return cmocka_run_group_tests_name("delivery_model", tests, begin, NULL);
