@@ -12,6 +12,7 @@
 #ifndef PIPELINE_BASE_PROTOBUF_H
 #define PIPELINE_BASE_PROTOBUF_H
 
+#include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/slice.h"
 
@@ -36,5 +37,17 @@ struct protobuf_field {
 MUST_CHECK bool protobuf_next(struct slice *rest, struct protobuf_field *f);
 /* The same for a number alone, as packed ones stand in PROTOBUF_BYTES. */
 MUST_CHECK bool protobuf_varint(struct slice *rest, uint64_t *value);
+/* Of any wire type but PROTOBUF_BYTES. */
+MUST_CHECK bool protobuf_number(struct slice *rest, enum protobuf_wire wire, uint64_t *value);
+double protobuf_double(uint64_t bits);
+
+/* Fields that are written. -1: `out` is full. */
+MUST_CHECK int protobuf_add_varint(struct buf *out, uint32_t number, uint64_t value);
+MUST_CHECK int protobuf_add_bytes(struct buf *out, uint32_t number, struct slice bytes);
+/* The same for any wire type but PROTOBUF_BYTES; number 0: the value alone, as packed ones stand. */
+MUST_CHECK int protobuf_add_number(struct buf *out, uint32_t number, enum protobuf_wire wire, uint64_t value);
+/* A field of PROTOBUF_BYTES whose length is not known yet: what is added from here on, up to protobuf_end(). *mark is for that. */
+MUST_CHECK int protobuf_begin(struct buf *out, uint32_t number, size_t *mark);
+void protobuf_end(struct buf *out, size_t mark);
 
 #endif

@@ -79,12 +79,45 @@ static void what_is_no_whole_field_is_left_where_it_is(void **state)
     }
 }
 
+static void what_was_written_is_read(void **state)
+{
+    static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, UINT64_MAX};
+    struct protobuf_field f;
+    struct slice rest;
+    struct buf out;
+    size_t mark;
+
+    (void)state;
+    buf_init(&out, 256);
+    for (uint32_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        assert_int_equal(protobuf_add_varint(&out, 15 + i, values[i]), 0);
+    assert_int_equal(protobuf_add_number(&out, 1, PROTOBUF_FIXED32, 0x80000001), 0);
+    assert_int_equal(protobuf_begin(&out, 2, &mark), 0); /* a message that is not known before */
+    assert_int_equal(protobuf_add_bytes(&out, 3, SLICE("text")), 0);
+    assert_int_equal(protobuf_add_number(&out, 0, PROTOBUF_FIXED64, 0x3ff8000000000000), 0);
+    protobuf_end(&out, mark);
+    rest = buf_slice(&out);
+    for (uint32_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        assert_true(protobuf_next(&rest, &f) && f.number == 15 + i && f.wire == PROTOBUF_VARINT &&
+                    f.value == values[i]);
+    assert_true(protobuf_next(&rest, &f) && f.wire == PROTOBUF_FIXED32 && f.value == 0x80000001);
+    assert_true(protobuf_next(&rest, &f) && f.number == 2 && f.wire == PROTOBUF_BYTES && f.bytes.n == 14);
+    assert_int_equal(rest.n, 0);
+    rest = f.bytes;
+    assert_true(protobuf_next(&rest, &f) && f.number == 3 && slice_is(f.bytes, "text"));
+    assert_true(protobuf_number(&rest, PROTOBUF_FIXED64, &f.value));
+    assert_true(protobuf_double(f.value) > 1.49 && protobuf_double(f.value) < 1.51);
+    assert_false(protobuf_number(&rest, PROTOBUF_FIXED64, &f.value));
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_value_is_read),
         cmocka_unit_test(a_number_has_64_bits_and_no_more),
         cmocka_unit_test(what_is_no_whole_field_is_left_where_it_is),
+        cmocka_unit_test(what_was_written_is_read),
     };
 
     return cmocka_run_group_tests_name("protobuf", tests, NULL, NULL);
