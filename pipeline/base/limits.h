@@ -521,6 +521,16 @@
 #define PUSH_SAYS_EVERY  (30 * NSEC_PER_SEC)
 /* The server's listener: the socket, and what its thread waits with. */
 #define PUSH_LISTENER_SOCKETS 5
+/* Paths beneath one that a protocol has. */
+#define PUSH_ENDPOINTS_MAX 4
+/* OTLP: messages in one another, in protobuf and in JSON (a value in a value has three at most, and four: what is good JSON is good protobuf); the longest number and id in JSON; a short
+ * answer; when to send again what found no room. */
+#define OTLP_DEPTH_MAX      128
+#define OTLP_JSON_DEPTH_MAX 160
+#define OTLP_NUMBER_MAX     400
+#define OTLP_ID_MAX         64
+#define OTLP_ANSWER_MAX     (4 * KIB)
+#define OTLP_RETRY_SECONDS  5
 /* What is kept of the attributes that Firehose sends with each request. */
 #define PUSH_ATTRIBUTE_NAME_MAX 240
 

@@ -175,8 +175,8 @@ struct input_ops {
      * zero, as above. NULL: they never would. */
     bool (*same_client)(const void *conf, const void *other);
     const char *same_client_text; /* said then, behind "line 7 "; NULL: that they have one name for the server */
-    /* For inputs to which messages are pushed: where, as "ADDRESS/PATH"; cut to `size`. Two of one route are refused. Some options may be zero;
-     * then "". NULL: nothing is pushed to it. */
+    /* For inputs to which messages are pushed: where, as "ADDRESS/PATH", several of them with blanks between; cut to `size`. Two of one route
+     * are refused. Some options may be zero; then "". NULL: nothing is pushed to it. */
     void (*route)(const void *conf, const char *stream, char *out, size_t size);
     /* For inputs that read files: would it read a local file of this name (as true_path() gives it), if there were one? *item is which of its
      * `paths`. All three, or NULL. */

@@ -194,6 +194,32 @@ static void check_clients(const struct rules *r, size_t stream, size_t n)
         }
 }
 
+static bool take_word(struct slice *rest, struct slice *word)
+{
+    const char *blank;
+
+    if (rest->n == 0)
+        return false;
+    blank = memchr(rest->p, ' ', rest->n);
+    *word = slice_of(rest->p, blank ? (size_t)(blank - rest->p) : rest->n);
+    *rest = slice_from(*rest, word->n + (blank != NULL));
+    return true;
+}
+
+/* The first of those in `mine` that is in `theirs`, too: both have some, with blanks between. False: none. */
+static bool find_common_route(struct slice mine, struct slice theirs, struct slice *both)
+{
+    struct slice look, one, other;
+
+    while (take_word(&mine, &one))
+        for (look = theirs; take_word(&look, &other);)
+            if (slice_eq(one, other)) {
+                *both = one;
+                return true;
+            }
+    return false;
+}
+
 /* Of input number n of stream number `of`, and of all before it: a path on a server is one input's. */
 static void check_route(const struct rules *r, size_t of, size_t n)
 {
@@ -207,15 +233,16 @@ static void check_route(const struct rules *r, size_t of, size_t n)
     for (size_t i = 0; mine[0] && i <= of; i++)
         for (size_t j = 0; j < (i < of ? r->s->streams[i].input_count : n); j++) {
             const struct input_settings *other = &r->s->streams[i].inputs[j];
+            struct slice both;
             struct err e;
 
             if (!other->ops->route)
                 continue;
             other->ops->route(other->conf, r->s->streams[i].name, theirs, sizeof(theirs));
-            if (strcmp(mine, theirs) != 0)
+            if (!find_common_route(slice_str(mine), slice_str(theirs), &both))
                 continue;
-            (void)err_set(&e, ERR_CONFIG, "path: the input in %s has %s already: give one of them another path",
-                          settings_line(other->from.at, in->from.at).text, mine);
+            (void)err_set(&e, ERR_CONFIG, "path: the input in %s has %.*s already: give one of them another path",
+                          settings_line(other->from.at, in->from.at).text, (int)both.n, both.p);
             cfg_options_refuse(&o, &e);
             return;
         }

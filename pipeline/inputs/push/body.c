@@ -92,6 +92,25 @@ struct buf *push_scratch(struct push_request *rq)
     return hold(rq, &rq->scratch, rq->body.n + PUSH_BODY_FIRST) < 0 ? NULL : &rq->scratch;
 }
 
+int push_scratch_more(struct push_request *rq, size_t most)
+{
+    struct buf *b = &rq->scratch;
+
+    if (b->max >= most)
+        return 1;
+    return hold(rq, b, b->max < most / 2 ? 2 * b->max : most);
+}
+
+struct slice push_take_scratch(struct push_request *rq)
+{
+    struct buf scratch = rq->scratch;
+
+    rq->scratch = (struct buf){0};
+    give_back(rq, &rq->body);
+    rq->body = scratch;
+    return buf_slice(&rq->body);
+}
+
 int push_note(struct push_request *rq, struct slice text)
 {
     if (rq->note.n + text.n > PUSH_REPLY_MAX)

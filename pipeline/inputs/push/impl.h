@@ -40,9 +40,10 @@ struct input {
     char owner[STREAM_NAME_MAX + 64]; /* of the paths, for messages */
     char path[256];                   /* "" for all there is */
     char beneath[257];                /* with a slash */
-    struct http_route *route, *beneath_route;
-    struct http_access *access; /* NULL: nothing is wanted */
-    struct http_names names;    /* where nothing is wanted */
+    struct http_route *routes[PUSH_ENDPOINTS_MAX];
+    char endpoints[PUSH_ENDPOINTS_MAX][320]; /* the paths of those, where the protocol has endpoints */
+    struct http_access *access;              /* NULL: nothing is wanted */
+    struct http_names names;                 /* where nothing is wanted */
 
     _Atomic uint64_t number; /* the next one */
 
@@ -103,6 +104,7 @@ struct push_request {
     size_t held;                    /* of the budget, for these */
 
     char key[PUSH_KEY_MAX + 1]; /* "": none */
+    size_t expected;            /* bytes of its records, about; 0: as many as the body's */
     struct buf facts;           /* of each record */
     bool facts_cut;
 

@@ -85,6 +85,19 @@ void push_route(const struct push_conf *c, const char *otherwise, const char *st
 
 /* --- open and close ------------------------------------------------------------------------------------------------- */
 
+static int open_endpoints(struct input *in, struct http_server *server, struct http_route_conf *route, struct err *e)
+{
+    const char *endpoint;
+
+    for (size_t i = 0; i < PUSH_ENDPOINTS_MAX && (endpoint = in->protocol->endpoint(in->conf, i)); i++) {
+        snprintf(in->endpoints[i], sizeof(in->endpoints[i]), "%s%s", in->path, endpoint);
+        route->path = in->endpoints[i];
+        if (http_server_route(server, route, &in->routes[i], e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int open_routes(struct input *in, struct err *e)
 {
     const struct http_server_conf conf = {
@@ -109,10 +122,12 @@ static int open_routes(struct input *in, struct err *e)
         return -1;
     at = &http_server_socket(server)->at;
     http_names_init(&in->names, at->host, at->loopback, &in->push->hosts);
-    if (in->path[0] && http_server_route(server, &route, &in->route, e) < 0)
+    if (in->protocol->endpoint)
+        return open_endpoints(in, server, &route, e);
+    if (in->path[0] && http_server_route(server, &route, &in->routes[0], e) < 0)
         return -1;
     route.path = in->beneath;
-    return in->protocol->beneath || !in->path[0] ? http_server_route(server, &route, &in->beneath_route, e) : 0;
+    return in->protocol->beneath || !in->path[0] ? http_server_route(server, &route, &in->routes[1], e) : 0;
 }
 
 int push_open(struct input **out, const struct push_protocol *protocol, const struct push_conf *push, const void *conf,
@@ -130,7 +145,7 @@ int push_open(struct input **out, const struct push_protocol *protocol, const st
     pthread_cond_init(&in->quiet, NULL);
     TAILQ_INIT(&in->storing);
     path_of(push, protocol->otherwise, env->stream, in->path, sizeof(in->path));
-    if (strcmp(in->path, "/") == 0 && protocol->beneath)
+    if (strcmp(in->path, "/") == 0 && (protocol->beneath || protocol->endpoint))
         in->path[0] = '\0';
     snprintf(in->owner, sizeof(in->owner), "%s of stream `%s`", protocol->name, env->stream);
     snprintf(in->beneath, sizeof(in->beneath), "%s/", in->path);
@@ -148,8 +163,8 @@ void push_close(struct input **inp)
 
     if (!in)
         return;
-    http_servers_leave(in->env.servers, &in->beneath_route);
-    http_servers_leave(in->env.servers, &in->route);
+    for (size_t i = PUSH_ENDPOINTS_MAX; i > 0; i--)
+        http_servers_leave(in->env.servers, &in->routes[i - 1]);
     http_access_free(&in->access);
     pthread_cond_destroy(&in->quiet);
     pthread_mutex_destroy(&in->lock);
@@ -178,10 +193,9 @@ int push_start(struct input *in, struct err *e)
 void push_stop(struct input *in)
 {
     set_gate(in, PUSH_SHUT);
-    if (in->route)
-        http_route_shut(in->route);
-    if (in->beneath_route)
-        http_route_shut(in->beneath_route);
+    for (size_t i = 0; i < PUSH_ENDPOINTS_MAX; i++)
+        if (in->routes[i])
+            http_route_shut(in->routes[i]);
 }
 
 /* What is stored is answered, too: a sender that does not hear it sends it again. */

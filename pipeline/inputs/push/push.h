@@ -70,6 +70,9 @@ struct push_protocol {
     const char *name;      /* of the input: http, splunk_hec */
     const char *otherwise; /* as in push_route() */
     bool beneath;          /* it has what is beneath its path as well */
+    /* What it has instead, beneath its path: "/v1/logs"; PUSH_ENDPOINTS_MAX at most, then NULL. So inputs of several streams may share one path. NULL:
+     * as said above. */
+    const char *(*endpoint)(const void *conf, size_t index);
     const char *token;     /* a header in which a token may be shown; NULL: none */
     const char *id_source; /* what its keys are remembered under; NULL: it has none */
     /* The statuses of what is stored (0: 200), and of what may be later because the stream is full or memory is short (0: 503). */
@@ -124,6 +127,12 @@ MUST_CHECK bool push_set_key(struct push_request *rq, const char *key);
 
 /* In read(): empty, with room for as much as the body has and some more; until the next call. NULL: refused, there is no memory now. */
 struct buf *push_scratch(struct push_request *rq);
+/* In read(): it may become twice as large, up to `most`. What it has stays. 1: it is that large already. -1: refused. */
+MUST_CHECK int push_scratch_more(struct push_request *rq, size_t most);
+/* In read(): what the scratch has is the body from here on, and there is no scratch. */
+struct slice push_take_scratch(struct push_request *rq);
+/* In read(): its records will have about so many bytes, not as many as the body. */
+void push_expect(struct push_request *rq, size_t bytes);
 /* What read() notes for reply(), when the body is gone: the beginning of the answer. -1: refused. */
 MUST_CHECK int push_note(struct push_request *rq, struct slice text);
 /* In reply(): what was noted goes into `out`, which is empty. There is some room behind it. */

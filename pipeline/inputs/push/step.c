@@ -56,6 +56,11 @@ void push_set_too_large(struct push_request *rq, unsigned status)
     rq->too_large = status;
 }
 
+void push_expect(struct push_request *rq, size_t bytes)
+{
+    rq->expected = bytes;
+}
+
 uint64_t push_number(struct push_request *rq)
 {
     return atomic_fetch_add(&rq->in->number, 1);

@@ -87,7 +87,8 @@ static int open_frame(struct push_request *rq, size_t n)
     static const struct id_bounds NONE = {0, 0};
     const struct push_protocol *protocol = rq->in->protocol;
     struct input *in = rq->in;
-    size_t rest = rq->body.n + 64, want = rest < PUSH_FRAME_BYTES ? rest : PUSH_FRAME_BYTES;
+    size_t rest = (rq->expected ? rq->expected : rq->body.n) + 64,
+           want = rest < PUSH_FRAME_BYTES ? rest : PUSH_FRAME_BYTES;
     char origin[512];
     struct push_frame *f;
 
