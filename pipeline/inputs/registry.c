@@ -4,7 +4,7 @@
 #include <string.h>
 
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
-    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, journald_ops;
+    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, otlp_ops, journald_ops;
 
 extern const struct input_ops elasticsearch_bulk_ops;
 
@@ -22,6 +22,7 @@ static const struct {
     {"http", &http_input_ops},
     {"splunk_hec", &splunk_hec_ops},
     {"elasticsearch_bulk", &elasticsearch_bulk_ops},
+    {"otlp", &otlp_ops},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},

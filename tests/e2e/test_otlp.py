@@ -1,0 +1,106 @@
+"""The input otlp: what OpenTelemetry's SDKs and collectors send becomes records, by signal; who asks in JSON is answered in JSON; what cannot be stored now
+is 503, and what was answered with 200 is there after a kill."""
+
+import gzip
+import http.client
+import json
+import os
+
+import objects
+from common import stream, to_file
+from harness import free_port, wait_until
+from http_peer import HttpPeer
+from test_sns import Closed
+
+CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz", "corpus", "otlp")
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+
+
+def post(port, signal, body, kind=JSON, method="POST", headers=None):
+    """(status, the answer, its headers)"""
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        c.request(method, f"/v1/{signal}", body, {"Content-Type": kind, **(headers or {})})
+        answer = c.getresponse()
+        said = answer.read()
+        return answer.status, json.loads(said) if kind == JSON else said, answer.headers
+    finally:
+        c.close()
+
+
+def logs(*texts):
+    records = [{"timeUnixNano": str(1700000000000000000 + i), "severityNumber": 9, "body": {"stringValue": text}} for i, text in enumerate(texts)]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    return json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": [{"scope": {"name": "lib"}, "logRecords": records}]}]}).encode()
+
+
+def sample(name):
+    with open(os.path.join(CORPUS, name), "rb") as f:
+        return f.read()[1:]  # the first byte is the fuzzer's
+
+
+def records(t, name):
+    return [json.loads(line) for line in objects.lines(objects.read_dir(t.path(name)))]
+
+
+def test_signals_of_opentelemetry_become_records(t):
+    port = free_port()
+    d = t.daemon({"streams": {
+        "app": stream(to_file(t, "out-app"), inputs=[{"otlp": {"listen": f"127.0.0.1:{port}", "signals": ["logs"], "max_body": "1MiB"}}], interval="0s"),
+        "rest": stream(to_file(t, "out-rest"), interval="0s",
+                       inputs=[{"otlp": {"listen": f"127.0.0.1:{port}", "signals": ["metrics", "traces"], "record": "nested", "times": "unix_nano"}}]),
+    }}).start()
+    for signal in ("logs", "metrics", "traces"):
+        status, said, headers = post(port, signal, gzip.compress(sample(f"{signal}.pb")), PROTOBUF, headers={"Content-Encoding": "gzip"})
+        assert (status, said, headers["Content-Type"]) == (200, b"", PROTOBUF)
+        assert post(port, signal, sample(f"{signal}.json"))[:2] == (200, {})
+    assert post(port, "logs", b"{}")[:2] == (200, {}) and post(port, "logs", b"", PROTOBUF)[0] == 200  # nothing in it
+    for answer, status, code in (
+            (post(port, "logs", b"{"), 400, 3), (post(port, "logs", b'{"resource_logs":[]}'), 400, 3), (post(port, "logs", b"{}", method="PUT"), 405, 12),
+            (post(port, "logs", b" " * (1 << 20) + b"{}"), 413, 8), (post(port, "logs", b"{}", headers={"Host": "evil.example"}), 403, 7)):
+        assert (answer[0], answer[1]["code"], answer[2]["Content-Type"]) == (status, code, JSON), answer
+    status, said, headers = post(port, "logs", b"\x0a\x05x", PROTOBUF)
+    assert status == 400 and headers["Content-Type"] == PROTOBUF and said.startswith(b"\x08\x03\x12") and b"cut off" in said
+    assert post(port, "logs", b"x", "text/plain")[0] == 415 and post(port, "other", b"", "x/y")[0] == 404
+    d.wait_delivered("app", 16)
+    d.wait_delivered("rest", 64)
+    d.kill9()
+    d.start()
+    assert post(port, "logs", logs("behind it"))[0] == 200
+    d.wait_delivered("app", 17)
+    d.stop()
+    app, rest = records(t, "out-app"), records(t, "out-rest")
+    last = next(r for r in app if r["body"] == "behind it")
+    assert [last[k] for k in ("signal", "body", "severity_number", "resource.attributes.service.name", "scope.name", "time")] == \
+        ["log", "behind it", 9, "shop", "lib", "2023-11-14T22:13:20.000000000Z"]
+    texts = sorted(json.dumps(r) for r in app if r is not last)  # protobuf and JSON say the same
+    assert len(texts) == 16 and texts[::2] == texts[1::2]
+    assert {r["signal"] for r in rest} == {"metric", "span"} and all("attributes" in r["resource"] for r in rest)
+    assert {r["type"] for r in rest if r["signal"] == "metric"} == {"gauge", "sum", "histogram", "exponential_histogram", "summary"}
+
+
+def test_a_full_stream_asks_otlp_to_come_again(t):
+    sink = HttpPeer(Closed)
+    sink.takes, sink.bodies = False, []
+    t.on_end(sink.stop)
+    port = free_port()
+    d = t.daemon({"streams": {"app": stream({"http": {"url": f"http://127.0.0.1:{sink.port}/", "format": "lines"}}, spool={"limit": "4MiB"}, interval="0s",
+                                            inputs=[{"otlp": {"listen": f"127.0.0.1:{port}"}}])}}).start()
+
+    def send(i):
+        return post(port, "logs", logs(*(f"{i}-{n} " + "x" * 300000 for n in range(2))))
+
+    answers = [send(i) for i in range(8)]
+    assert {a[0] for a in answers} == {200, 503}, [a[:2] for a in answers]
+    for _, said, headers in (a for a in answers if a[0] == 503):
+        assert headers["Retry-After"] and said["code"] == 14 and said["details"][0]["retryDelay"].endswith("s")
+    again = [i for i, a in enumerate(answers) if a[0] == 503]
+    d.kill9()
+    d.start()
+    sink.takes = True
+    for i in again:
+        wait_until("the request to be taken", lambda: send(i)[0] == 200, 60 * t.slow)
+    d.wait_delivered("app", 16)
+    d.stop()
+    bodies = sorted(json.loads(line)["body"].split()[0] for body in sink.bodies for line in body.splitlines())
+    assert bodies == sorted(f"{i}-{n}" for i in range(8) for n in range(2))
