@@ -178,13 +178,13 @@ static const char *reply(struct push_request *rq, struct buf *out)
     bool json = is_type(type, "application/json");
     int rc;
 
-    if (status == MHD_HTTP_OK && push_noted(rq).n > 0)
-        rc = buf_add_slice(out, push_noted(rq));
-    else if (status == MHD_HTTP_OK)
-        rc = otlp_answer_good(out, json, signal_of(rq), 0, "");
-    else
+    if (status == MHD_HTTP_OK) {
+        push_take_note(rq, out);
+        rc = out->n > 0 ? 0 : otlp_answer_good(out, json, signal_of(rq), 0, "");
+    } else {
         rc = otlp_answer_status(out, json, otlp_code_of(status), push_why(rq),
                                 status == MHD_HTTP_SERVICE_UNAVAILABLE ? OTLP_RETRY_SECONDS : 0);
+    }
     if (rc < 0)
         buf_clear(out);
     return json ? "application/json" : "application/x-protobuf";
