@@ -950,7 +950,7 @@
 /* Between two looks through the folders, and where inotify cannot be believed. */
 #define TAIL_LOOK_GAP    (100 * NSEC_PER_MSEC)
 #define TAIL_POLL_PERIOD (1 * NSEC_PER_SEC)
-/* With --once: looks in all, for files that were renamed before they could be opened. */
+/* With --once: looks in all, such a gap apart, for files that were renamed before they could be opened. */
 #define TAIL_ONCE_LOOKS 10
 
 /* Truncated or deleted files that a tail remembers, to recognise their copies; and for how long. */

@@ -259,17 +259,17 @@ class Renaming(threading.Thread):
             self.rounds += 1
 
 
-def renamed_while_looked_for(t):
+def renamed_while_looked_for(t, seconds):
     w = Followed(t, paths=["a.log*"])
     for i in range(1, 201):
         w.write(f"a.log.{i}", lines(b"file %d" % i, 2))
-    renaming = Renaming(w, 200, 2)
+    renaming = Renaming(w, 200, seconds)
     renaming.start()
     return w, renaming
 
 
 def test_files_that_move_between_the_look_and_the_read(t):
-    w, renaming = renamed_while_looked_for(t)
+    w, renaming = renamed_while_looked_for(t, 2)
     w.d.start()
     renaming.join()
     assert renaming.rounds > 1, "they were not renamed while somebody looked"
@@ -277,7 +277,7 @@ def test_files_that_move_between_the_look_and_the_read(t):
 
 
 def test_files_that_move_while_once_looks(t):
-    w, renaming = renamed_while_looked_for(t)
+    w, renaming = renamed_while_looked_for(t, 0.5)
     w.d.spawn("--once").wait_exit(60)
     renaming.join()
     w.compare()

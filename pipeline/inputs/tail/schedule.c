@@ -55,10 +55,28 @@ static void pause_turns(struct tail *t, uint64_t ms)
     uv_timer_start(&t->again, try_again, ms, 0);
 }
 
+static void tell_finished(struct tail *t);
+
+/* With --once no tick does it. */
+static void look_again(uv_timer_t *timer)
+{
+    struct tail *t = timer->data;
+
+    t->now = clock_mono();
+    tail_look(t);
+    if (t->gone_count > 0)
+        tail_files_each(&t->files, visit_gone, t);
+    tell_finished(t);
+}
+
 static void tell_finished(struct tail *t)
 {
     if (!t->env.once || t->told_finished || t->in_flight > 0 || !TAILQ_EMPTY(&t->ready) || !TAILQ_EMPTY(&t->held_back))
         return;
+    if (t->look_at <= t->look_earlier && t->look < TAIL_ONCE_LOOKS) { /* a file was renamed before its turn came */
+        uv_timer_start(&t->again, look_again, (uint64_t)(TAIL_LOOK_GAP / NSEC_PER_MSEC), 0);
+        return;
+    }
     t->told_finished = true;
     if (t->env.finished)
         t->env.finished(t->env.ctx);
@@ -118,17 +136,6 @@ static struct tail_file *next_ready(const struct tail *t)
     return f;
 }
 
-/* Without time to wait for (--once), no tick looks for a file that was renamed between the look and its turn. */
-static bool found_again(struct tail *t)
-{
-    if (!t->env.once || t->look_at > t->look_earlier || t->look >= TAIL_ONCE_LOOKS)
-        return false;
-    tail_look(t);
-    if (t->gone_count > 0)
-        tail_files_each(&t->files, visit_gone, t);
-    return !TAILQ_EMPTY(&t->ready);
-}
-
 static void take_turn(uv_idle_t *idle)
 {
     struct tail *t = idle->data;
@@ -145,7 +152,7 @@ static void take_turn(uv_idle_t *idle)
         if (!serve(t, f))
             return;
     }
-    if (!TAILQ_EMPTY(&t->ready) || found_again(t))
+    if (!TAILQ_EMPTY(&t->ready))
         return;
     uv_idle_stop(&t->turn);
     t->held = 0;
