@@ -109,7 +109,10 @@ def record(sink):
 
 
 def run(t, rows):
-    """rows: name -> (sink, behaviour, pattern). One stream each; the first connection misbehaves."""
+    """rows: name -> (sink, behaviour, pattern). One stream each; the first connection misbehaves. The threads are the same in all of
+    them, so ThreadSanitizer, to which each byte is dear, gets every fifth: each sink and each end once."""
+    if t.threads_checked:
+        rows = dict(list(rows.items())[::5])
     peers = {name: RawPeer([behaviour] * 3, SINKS[sink][1]) for name, (sink, behaviour, _) in rows.items()}
     for peer in peers.values():
         t.on_end(peer.stop)

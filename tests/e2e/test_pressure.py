@@ -110,7 +110,7 @@ def test_files_that_are_read_as_fast_as_possible_leave_the_api_its_memory(t):
     client = Firehose(d.api_port)
     block = b"".join(line + b"\n" for line in numbered_lines(t.random, 400000))
     assert len(block) > 16 * MIB, "what is for input of 64 MiB"
-    put, calls = [], 10
+    put, calls = [], 3 if t.sanitized else 10
     for _ in range(calls):
         with open(t.path("big.log"), "ab") as f:
             f.write(block)
