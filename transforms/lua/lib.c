@@ -12,20 +12,6 @@ struct lua_lib_env *lua_lib_env(lua_State *L)
     return lua_guard_of(L)->context;
 }
 
-int lua_lib_open_file(lua_State *L, const char *name)
-{
-    const struct lua_lib_env *env = lua_lib_env(L);
-    struct err e = {0};
-    int fd;
-
-    if (env->out)
-        luaL_error(L, "files are opened only while the script loads and in init()");
-    fd = lua_script_open_file(env->script, name, &e);
-    if (fd < 0)
-        luaL_error(L, "%s", e.msg);
-    return fd;
-}
-
 struct slice lua_lib_text(lua_State *L, int index)
 {
     size_t n;

@@ -45,10 +45,6 @@ struct lua_lib_env {
 
 struct lua_lib_env *lua_lib_env(lua_State *L);
 
-/* Opens a file beside the script for reading, never outside of its folder and not through a symbolic link: `name` is a
- * bare file name. Only while the script loads and in init(); raises otherwise, and when it cannot be opened. */
-int lua_lib_open_file(lua_State *L, const char *name);
-
 /* The string argument at `index`, charged for its length. */
 struct slice lua_lib_text(lua_State *L, int index);
 

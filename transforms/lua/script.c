@@ -26,7 +26,7 @@ struct file {
 struct lua_script {
     atomic_uint refs;
     char *path, *shown;
-    int folder;
+    int folder; /* -1: it is not open any more */
     bool frozen;
     struct file *files; /* the first is the script */
     size_t count;
@@ -90,7 +90,7 @@ const char *lua_script_file(const struct lua_script *s, const char *name)
     return f ? f->name : NULL;
 }
 
-int lua_script_open_file(const struct lua_script *s, const char *name, struct err *e)
+static int open_file(const struct lua_script *s, const char *name, struct err *e)
 {
     int fd;
 
@@ -104,11 +104,18 @@ int lua_script_open_file(const struct lua_script *s, const char *name, struct er
 
 /* --- the snapshot --- */
 
-static int open_folder(const char *path)
+/* "scripts/"; "": it is the current one. */
+static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup("");
+}
+
+static int open_folder(const char *path)
+{
+    char *folder = folder_of(path);
+    int fd = open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     mem_free(folder);
     return fd;
@@ -140,6 +147,13 @@ struct lua_script *lua_script_take(struct lua_script *s)
     return s;
 }
 
+static void close_folder(struct lua_script *s)
+{
+    if (s->folder >= 0)
+        close(s->folder);
+    s->folder = -1;
+}
+
 void lua_script_drop(struct lua_script **script)
 {
     struct lua_script *s = *script;
@@ -152,14 +166,14 @@ void lua_script_drop(struct lua_script **script)
     mem_free(s->files);
     mem_free(s->path);
     mem_free(s->shown);
-    if (s->folder >= 0)
-        close(s->folder);
+    close_folder(s);
     mem_free(s);
 }
 
 void lua_script_freeze(struct lua_script *s)
 {
     s->frozen = true;
+    close_folder(s);
 }
 
 const char *lua_script_shown(const struct lua_script *s)
@@ -176,14 +190,18 @@ static bool is_same(const struct stat *a, const struct stat *b)
 /* A file that is gone is no news: it may be about to be replaced. */
 bool lua_script_is_stale(const struct lua_script *s)
 {
+    char *folder = folder_of(s->path);
     struct stat st;
+    bool stale = stat(s->path, &st) == 0 && !is_same(&st, &s->files[0].st);
 
-    if (stat(s->path, &st) == 0 && !is_same(&st, &s->files[0].st))
-        return true;
-    for (size_t i = 1; i < s->count; i++)
-        if (fstatat(s->folder, s->files[i].name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_same(&st, &s->files[i].st))
-            return true;
-    return false;
+    for (size_t i = 1; i < s->count && !stale; i++) {
+        char *file = mem_printf("%s%s", folder, s->files[i].name);
+
+        stale = lstat(file, &st) == 0 && !is_same(&st, &s->files[i].st);
+        mem_free(file);
+    }
+    mem_free(folder);
+    return stale;
 }
 
 void lua_script_digest(const struct lua_script *s, unsigned char out[32])
@@ -228,7 +246,7 @@ static const struct file *need_file(lua_State *L, struct lua_script *s, const ch
         luaL_error(L, "require '%s': files are read only while the script loads", module);
     if (s->count > LUA_SCRIPT_FILES_MAX)
         luaL_error(L, "require '%s': a script may have at most %d files", module, LUA_SCRIPT_FILES_MAX);
-    fd = lua_script_open_file(s, file, &e);
+    fd = open_file(s, file, &e);
     if (fd < 0 || add_file(s, fd, file, &e) < 0)
         luaL_error(L, "require '%s': %s", module, e.msg);
     return &s->files[s->count - 1];

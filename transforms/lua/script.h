@@ -1,8 +1,8 @@
 /* script.h -- the text of a script and of the files it requires: one snapshot, the same for all states.
  *
  * The first state that runs it (when the configuration is loaded) reads the files that require() names, and freezes
- * the snapshot: later states get the same text, whatever happens to the files. require() and the library open bare
- * file names in the script's folder only, never through a symbolic link.
+ * the snapshot: later states get the same text, whatever happens to the files. require() opens bare file names in the
+ * script's folder only, never through a symbolic link. Nothing is open any more behind that.
  *
  * Ownership  counted: lua_script_take() and lua_script_drop(). Threads: any, once frozen; the count is atomic.
  */
@@ -36,8 +36,5 @@ void lua_script_digest(const struct lua_script *s, unsigned char out[32]);
 int lua_script_compile(lua_State *L, const struct lua_script *s);
 /* Sets the global `require`. */
 void lua_script_open_require(lua_State *L, struct lua_script *s);
-
-/* Opens `name`, a bare file name, in the script's folder. */
-MUST_CHECK int lua_script_open_file(const struct lua_script *s, const char *name, struct err *e);
 
 #endif

@@ -304,6 +304,26 @@ static void a_changed_script_is_taken_at_the_next_batch(void **state)
     rig_free(rig);
 }
 
+/* A thousand streams with scripts need no descriptor for them. */
+static void nothing_stays_open_of_a_script(void **state)
+{
+    struct rig *rig = rig_new("local m = require 'util'\nfunction transform(r) return m.f() end\n");
+    int free_fd = dup(STDERR_FILENO);
+
+    (void)state;
+    close(free_fd);
+    rig_file(rig, "util.lua", "return {f = function() return 'one' end}");
+    rig_open(rig, "lua: t.lua, watch: true");
+    assert_string_equal(rig_one(rig, "x"), "one\n");
+    assert_int_equal(dup(STDERR_FILENO), free_fd);
+    close(free_fd);
+    rig_file(rig, "util.lua", "return {f = function() return 'another' end}");
+    assert_string_equal(rig_one(rig, "x"), "another\n");
+    assert_int_equal(dup(STDERR_FILENO), free_fd);
+    close(free_fd);
+    rig_free(rig);
+}
+
 static void without_watch_a_changed_script_changes_nothing(void **state)
 {
     struct rig *rig = rig_new("function transform(r) return 'one' end");
@@ -562,6 +582,7 @@ int main(void)
         cmocka_unit_test(single_is_an_option_or_a_global),
         cmocka_unit_test(it_says_how_long_a_batch_may_take),
         cmocka_unit_test(a_changed_script_is_taken_at_the_next_batch),
+        cmocka_unit_test(nothing_stays_open_of_a_script),
         cmocka_unit_test(without_watch_a_changed_script_changes_nothing),
         cmocka_unit_test(finish_runs_when_a_state_ends),
         cmocka_unit_test(scripts_log_and_count_within_bounds),
