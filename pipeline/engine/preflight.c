@@ -274,14 +274,25 @@ static void look(struct check *c, const struct stream_settings *st, const struct
     pthread_mutex_destroy(&l.lock);
 }
 
+static void check_input(struct check *c, const struct stream_settings *st, const struct input_settings *in)
+{
+    struct err e;
+
+    if (in->ops->look)
+        look(c, st, in);
+    if (in->ops->check && in->ops->check(in->conf, c->s->base_dir, &e) < 0) {
+        err_wrap(&e, "stream `%s`: %s", st->name, in->ops->name);
+        finding(c, in->from.at, &e);
+    }
+}
+
 static void check_stream(struct check *c, const struct stream_settings *st)
 {
     const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
 
     check_spool_folder(c, st);
     for (size_t i = 0; i < st->input_count; i++)
-        if (st->inputs[i].ops->look)
-            look(c, st, &st->inputs[i]);
+        check_input(c, st, &st->inputs[i]);
     check_sink(c, st, &destination);
     if (backup.ops)
         check_sink(c, st, &backup);

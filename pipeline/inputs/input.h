@@ -187,6 +187,11 @@ struct input_ops {
      * (spool/source_journal.h): it is the only input of its stream, and env->seals is there. `identity` (16 bytes): the same for all who share
      * it. Options may be zero, as above. NULL: no. */
     bool (*shares)(const void *conf, unsigned char *identity);
+    /* Of the files that it reads once, when it begins: another one when any of them is another, and then a reload begins it anew. NULL: it
+     * reads none, or sees by itself that they have changed. */
+    void (*digest)(const void *conf, const char *base_dir, unsigned char out[32]);
+    /* For `validate` and a reload: would it begin with what these hold? -1: what is wrong with them. NULL with digest. */
+    int (*check)(const void *conf, const char *base_dir, struct err *e);
     /* For `validate`: warns of what it would stumble over now (files that cannot be read). May be NULL. */
     void (*look)(const void *conf, const char *base_dir, const struct cfg_options *o);
     /* Likewise: reaches the source and asks whether it would let us in and has what is to be read, without taking or changing anything. -1: what

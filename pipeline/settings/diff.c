@@ -1,6 +1,6 @@
 /* Two things are compared: what rows hold, once bound (so a default that is written out is no difference), and, for options that no row
- * can compare, what is written (config/node.h; values that came from ${...} included). Beside that, what scripts say: their files may
- * have changed though the configuration has not. */
+ * can compare, what is written (config/node.h; values that came from ${...} included). Beside that, what scripts say, and files that an input reads
+ * once: they may have changed though the configuration has not. */
 #include "pipeline/settings/diff.h"
 
 #include "config/node.h"
@@ -94,6 +94,15 @@ static bool same_scripts(const struct stream_settings *a, const struct stream_se
     return true;
 }
 
+/* Their inputs are the same, as they are written. */
+static bool same_files(const struct stream_settings *a, const struct stream_settings *b)
+{
+    for (size_t i = 0; i < a->input_count; i++)
+        if (memcmp(a->inputs[i].content, b->inputs[i].content, sizeof(a->inputs[i].content)) != 0)
+            return false;
+    return true;
+}
+
 static void compare_stream(struct settings_diff_stream *d, struct cfg_errors *errs)
 {
     struct comparison c = {.errs = errs, .stream = d->now};
@@ -107,6 +116,10 @@ static void compare_stream(struct settings_diff_stream *d, struct cfg_errors *er
         d->scripts = !c.differs[CFG_EFFECT_DELIVERY];
         c.differs[CFG_EFFECT_DELIVERY] = true;
         list_option(&c.options, "the script of transform");
+    }
+    if (!c.differs[CFG_EFFECT_INPUTS] && !same_files(d->before, d->now)) {
+        c.differs[CFG_EFFECT_INPUTS] = true;
+        list_option(&c.options, "the files of tls of inputs");
     }
     d->delivery = c.differs[CFG_EFFECT_DELIVERY] || c.differs[CFG_EFFECT_AT_ONCE];
     d->inputs = c.differs[CFG_EFFECT_INPUTS];

@@ -301,7 +301,7 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
         bool meant = use->all || !use->stream || strcmp(st->name, use->stream) == 0;
 
         for (size_t j = 0; use->all && j < st->input_count; j++) {
-            const struct input_settings *in = &st->inputs[j];
+            struct input_settings *in = &st->inputs[j];
             const struct cfg_options o = {.errs = errs, .node = in->from.node, .at = in->from.at};
 
             if (in->ops->check_conf)
@@ -311,6 +311,8 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
             check_route(&r, i, j);
             if (in->from.bound)
                 check_shared(&r, st, in);
+            if (in->from.bound && in->ops->digest)
+                in->ops->digest(in->conf, s->base_dir, in->content);
         }
 
         if (meant && (use->all || use->transforms))

@@ -35,6 +35,7 @@ struct input_settings {
     const struct input_ops *ops;
     void *conf;
     struct settings_origin from;
+    unsigned char content[32]; /* of the files that it names (input_ops.digest) */
 };
 
 struct transform_settings {

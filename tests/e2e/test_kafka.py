@@ -1,11 +1,15 @@
 """The input kafka against librdkafka's own brokers: each message is one record, whatever is killed, away or refused; what is safe is committed
 to the group, and what the spool has read is not read again."""
 
+import shutil
+
 import objects
 from common import one_stream, to_file
 from harness import free_port, wait_until
 from http_peer import Handler, HttpPeer
 from kafka_peer import KafkaPeer
+from reloading import post, reload
+from test_tls import make_certificates
 
 
 def kafka(peer, topics=("orders",), **more):
@@ -38,6 +42,26 @@ def in_order(lines):
 
 # Numbers of Kafka's protocol.
 OFFSET_COMMIT, UNKNOWN_SERVER_ERROR = 8, -1
+
+
+def test_renewed_certificates_are_taken_by_a_reload(t):
+    """Their names are the same, and librdkafka reads them once. Those that are of no use change nothing."""
+    ca, (cert, key) = make_certificates(t)
+    other = make_certificates(t, name="other-")
+    tls = {"brokers": [f"127.0.0.1:{free_port()}"], "topics": ["orders"], "group": "g", "protocol": "tls",
+           "tls": {"ca_file": ca, "cert_file": cert, "key_file": key}}
+    d = t.daemon(one_stream("app", to_file(t), inputs=[{"kafka": tls}])).start()
+    assert "1 as they were" in reload(d)
+    shutil.copy(other[0], ca)
+    assert "stream app: inputs begin anew (the files of tls of inputs)" in post(d, "/reload/diff")[1]
+    assert "stream app: inputs begin anew (the files of tls of inputs)" in reload(d)
+    assert "1 as they were" in reload(d)
+    shutil.copy(other[1][0], cert)  # and not its key
+    said = reload(d, status=422)
+    assert "stream `app`: kafka: tls: librdkafka cannot use its files: " in said and "nothing has changed" in said, said
+    shutil.copy(other[1][1], key)
+    assert "inputs begin anew" in reload(d)
+    d.stop()
 
 
 def test_each_message_is_a_record_once(t):

@@ -15,6 +15,7 @@
 #include "pipeline/inputs/kafka/impl.h"
 
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/kafka/files.h"
 #include "pipeline/inputs/kafka/probe.h"
 
 #include <stdio.h>
@@ -459,6 +460,8 @@ const struct input_ops kafka_ops = {
     .stopped = kafka_stopped,
     .close = kafka_close,
     .check_conf = kafka_conf_check_all,
+    .digest = kafka_files_digest,
+    .check = kafka_files_check,
     .shares = kafka_conf_shares,
     .probe = kafka_probe,
 };
