@@ -531,6 +531,8 @@
 #define OTLP_ID_MAX         64
 #define OTLP_ANSWER_MAX     (4 * KIB)
 #define OTLP_RETRY_SECONDS  5
+/* Labels and metadata of one entry that is pushed to Loki, as JSON. */
+#define LOKI_LABELS_MAX LIMIT(256 * KIB, 16 * KIB)
 /* What is kept of the attributes that Firehose sends with each request. */
 #define PUSH_ATTRIBUTE_NAME_MAX 240
 

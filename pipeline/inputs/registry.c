@@ -7,6 +7,7 @@ extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, 
     amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, otlp_ops, journald_ops;
 
 extern const struct input_ops elasticsearch_bulk_ops;
+extern const struct input_ops loki_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -22,6 +23,7 @@ static const struct {
     {"http", &http_input_ops},
     {"splunk_hec", &splunk_hec_ops},
     {"elasticsearch_bulk", &elasticsearch_bulk_ops},
+    {"loki", &loki_ops},
     {"otlp", &otlp_ops},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},

@@ -68,6 +68,8 @@ static const struct synonym INPUTS[] = {
     {" splunk hec splunk_http_event_collector splunk_tcp ", "write `splunk_hec: { listen: \"127.0.0.1:8088\" }`"},
     {" elasticsearch opensearch elastic bulk es beats filebeat logstash elastic_agent ",
      "write `elasticsearch_bulk: { listen: \"127.0.0.1:9200\" }`, and let agents send there as to Elasticsearch"},
+    {" promtail loki_push grafana_loki alloy ",
+     "write `loki: { listen: \"127.0.0.1:3100\" }`, and let agents push there as to Loki"},
     {" firehose aws_kinesis_firehose put listen server ",
      "write `api`: it takes Firehose's PutRecord and PutRecordBatch; its address stands in `api` at the top of the "
      "file"},

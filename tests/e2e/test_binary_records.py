@@ -21,6 +21,7 @@ from harness import free_port, wait_until
 from http_peer import Handler, HttpPeer
 from kafka_peer import KafkaPeer
 from kinesis_peer import KinesisPeer
+from loki_wire import entry, push, stream as pushed
 from mqtt_peer import MqttPeer
 from raw_peer import RawPeer, answer
 from s3_peer import S3Peer
@@ -226,6 +227,30 @@ class HttpPosts(Input):
         assert status == 413 and str(self.most()) in text, (status, text)
 
 
+class Loki(Input):
+    """Protobuf has any bytes as a line."""
+
+    ordered = False  # as Sns
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.port = free_port()
+
+    def config(self):
+        return {"loki": {"listen": f"127.0.0.1:{self.port}", "record": "line"}}
+
+    def post(self, some):
+        return http_posts.post(self.port, push(pushed({"app": "web"}, *[entry(r) for r in some])), path="/loki/api/v1/push")[:2]
+
+    def send(self, d, some):
+        for r in (some[:-1], some[-1:]):
+            assert self.post(r)[0] == 204
+
+    def check_too_large(self, d):
+        status, text = self.post([bytes(self.most() + 1)])
+        assert status == 413 and str(self.most()) in text, (status, text)
+
+
 class SplunkHec(Input):
     """Events are JSON, and so text; raw ones are lines of any bytes."""
 
@@ -380,7 +405,7 @@ class Mqtt(Queue):
 
 INPUTS = {
     "api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
-    "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts, "splunk_hec": SplunkHec,
+    "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts, "splunk_hec": SplunkHec, "loki": Loki,
 }
 
 

@@ -131,7 +131,6 @@ bool push_is_due(struct input *in, enum push_event event, uint64_t *suppressed);
 int push_say_refused(struct push_request *rq, enum push_event event, const char *hint);
 /* It may be stored later: the stream is full, or memory is short. -1. */
 int push_busy(struct push_request *rq, const char *why);
-int push_no_memory(struct push_request *rq);
 int push_too_large(struct push_request *rq);
 
 /* body.c: room for so many bytes of body; a piece of it; its packing undone; all given back. -1: refused. */

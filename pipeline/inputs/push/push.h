@@ -115,6 +115,8 @@ void push_set_what(struct push_request *rq, int what);
 int push_conclude(struct push_request *rq, unsigned status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same for what an operator should know of: the log has it, now and then. */
 int push_refuse(struct push_request *rq, unsigned status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* There is no memory for it now: the sender is to send it again. -1. */
+int push_no_memory(struct push_request *rq);
 unsigned push_status(const struct push_request *rq); /* 0: it goes well so far */
 const char *push_why(const struct push_request *rq);
 /* Of a body that is too large, instead of 413. */
