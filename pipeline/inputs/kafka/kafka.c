@@ -91,7 +91,8 @@ static void look_at_connection(struct input *in, nsec now)
         if (!in->connection.failing)
             kafka_failed(in, "connect", RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, in->said[0] ? in->said : NULL, now);
     }
-    if (!in->heard && (in->connection.failing || in->cut_since > 0) && now >= in->look_next) {
+    if (!in->heard && (in->connection.failing || in->cut_since > 0) && now >= in->look_next &&
+        !input_thread_ends(in->thread)) {
         in->look_next = now + KAFKA_LOOK_EVERY;
         if (rd_kafka_metadata(in->rk, 0, NULL, &md, KAFKA_ASK_MS / 2) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(md);

@@ -190,8 +190,8 @@ static void *destroy_client(void *rk)
     return NULL;
 }
 
-/* librdkafka waits for the answer to a commit before a client ends, for as long as the coordinator is away. Nothing of this client's is
- * asked for any more. */
+/* librdkafka waits for the answer to a commit before a client ends, for as long as the coordinator is away, and five seconds for the one to its
+ * leaving the group. Nothing of this client's is asked for any more. */
 static void destroy_beside(struct input *in)
 {
     if (!thread_start_detached(destroy_client, in->rk, INPUT_THREAD_STACK_BYTES))
@@ -216,10 +216,10 @@ void kafka_end_client(struct input *in)
     if (joining)
         log_debug("a client that had not joined its group is left to itself", KS("stream", in->env.stream),
                   KS("input", in->label), KS("group", in->conf->group)); /* nobody polls it, so it calls nobody */
-    else if (in->committing)
+    else if (in->committing || !closed)
         destroy_beside(in);
     else
-        rd_kafka_destroy_flags(in->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        rd_kafka_destroy(in->rk);
     in->rk = NULL;
     in->joined = false;
     in->closing = in->dead = in->committing = false;

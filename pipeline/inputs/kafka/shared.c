@@ -223,7 +223,7 @@ static void seek(struct input *in, nsec now)
     rd_kafka_topic_partition_list_t *l;
     rd_kafka_error_t *error;
 
-    if (now < in->ask_again)
+    if (now < in->ask_again || input_thread_ends(in->thread))
         return;
     pause_part(in, part, false); /* one that is resumed begins where it was paused: before it is sought */
     in->paused = false;
