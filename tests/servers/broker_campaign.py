@@ -93,7 +93,9 @@ class Campaign:
             t.on_end(self.s3.stop)
         self.daemon = t.daemon({"streams": {"app": stream(
             self.s3.destination() if self.s3 else {"file": {"path": t.path("out")}}, [self.broker.input()], interval="1s",
-            **({"spool": {"limit": "16MiB"}} if self.s3 else {}))}})
+            **({"spool": {"limit": "16MiB" if self.broker.slowly == 1 else "4MiB"}} if self.s3 else {}))}})
+
+        self.daemon.env = self.broker.environment()
 
     def run(self):
         self.daemon.start()
@@ -121,17 +123,11 @@ class Campaign:
         self.daemon.start()
 
     def _block(self):
-        """The destination is away until the input has taken nothing for a while, and the daemon is killed then, too. A slow server fills no spool in
-        that time."""
+        """The destination is away until the input is held back, and then for the rest of the time; the daemon is killed then, too."""
         self.s3.always = Fail(503, "SlowDown")
         until = time.monotonic() + self.blocked
-        taken = []
-
-        def holds_back():
-            taken.append(self.daemon.books("app").incoming)
-            return len(taken) > 10 and taken[-1] > 0 and len(set(taken[-10:])) == 1
-        if self.broker.slowly == 1:
-            wait_until("the input takes no more", holds_back, 120 * self.t.slow, period=0.3)
+        wait_until("the input takes no more",
+                   lambda: self.daemon.metrics().get("sluice_stream_health", stream="app", health="blocked") == 1, 240 * self.t.slow, period=0.3)
         assert self.sender.poll() is None, "the sender had nothing more to send: nothing was held back"
         self._kill()
         time.sleep(max(5.0, until - time.monotonic()))
@@ -225,7 +221,7 @@ def main():
         slowly, blocked = adapter.slowly, args.blocked * (adapter.slowly == 1 or bool(args.messages))
         try:
             Campaign(t, adapter, args.messages or 100_000 // slowly, args.kills, args.restarts, blocked, args.rate or 1000 // slowly,
-                     size=args.size or (1000 if blocked and slowly == 1 else 100), over=args.over).run()
+                     size=args.size or (adapter.size if blocked else 100), over=args.over).run()
         except BaseException:
             t.take_down()
             kept = folder + "-failed"

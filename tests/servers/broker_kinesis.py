@@ -20,7 +20,7 @@ class Kinesis(Broker):
     script = "kinesis.sh"
     client = "boto3==1.43.11"
     exactly_once = True
-    slowly = 8
+    slowly, size = 8, 2000
     frozen = False
 
     def make(self):

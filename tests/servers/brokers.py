@@ -35,7 +35,8 @@ class Broker(Store):
     short = True     # `run.py` has a short form of its campaign; the long one is always there
     often = True     # in every run; else with SLUICE_BROKERS=all, as another one is enough to see that the input works
     restarts = True  # a campaign restarts it, too. False: what it forgets then is no matter of ours
-    slowly = 1       # so many fewer messages for a slow server, which is never filled up
+    slowly = 1       # so many fewer messages for a slow server
+    size = 1000      # bytes of a message, at most, when the destination is away meanwhile
     settings = {}    # the script's environment
 
     def __init__(self, t):
@@ -81,6 +82,10 @@ class Broker(Store):
     def input(self):
         raise NotImplementedError
 
+    def environment(self):
+        """The daemon's."""
+        return {}
+
     def most_doubled(self, kills, restarts):
         """How many messages may be there twice after so many kills of the daemon and restarts of the server."""
         del kills, restarts
@@ -105,7 +110,7 @@ ADAPTERS = ["broker_rabbitmq.Classic", "broker_rabbitmq.Quorum", "broker_rabbitm
             "broker_kafka.Kafka", "broker_mosquitto.Mosquitto", "broker_mosquitto.MosquittoKilled", "broker_mosquitto.ArtemisMqtt",
             "broker_mosquitto.ClassicMqtt",
             "broker_kinesis.Kinesis",
-            "broker_elasticmq.Standard", "broker_elasticmq.Fifo", "broker_elasticmq.MotoFifo"]
+            "broker_elasticmq.Standard", "broker_elasticmq.Fifo", "broker_elasticmq.MotoFifo", "broker_sns.Sns"]
 
 
 def adapters():
