@@ -62,15 +62,30 @@ static bool drop_warning(struct cfg_errors *errs)
     return false;
 }
 
+/* What is said for several (the destinations of a stream) is bound for each, and is wrong once. */
+static bool is_known(const struct cfg_errors *errs, struct srcpos at, const char *message)
+{
+    for (size_t i = 0; at.file && i < errs->kept_count; i++) {
+        const struct mistake *m = &errs->kept[i];
+
+        if (m->line == at.line && m->column == at.column && m->file && strcmp(m->file, at.file) == 0 &&
+            strcmp(m->message, message) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void add(struct cfg_errors *errs, bool warning, struct srcpos at, const char *fmt, va_list ap)
 {
     char message[MESSAGE_MAX];
 
+    vsnprintf(message, sizeof(message), fmt, ap);
+    text_one_line(message);
+    if (is_known(errs, at, message))
+        return;
     errs->count[warning]++;
     if (errs->kept_count == CFG_ERRORS_MAX && (warning || !drop_warning(errs)))
         return;
-    vsnprintf(message, sizeof(message), fmt, ap);
-    text_one_line(message);
     errs->kept[errs->kept_count] = (struct mistake){
         .file = at.file ? mem_strdup(at.file) : NULL,
         .line = at.line,

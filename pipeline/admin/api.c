@@ -181,6 +181,10 @@ static void stream_members(struct page *p, const struct snapshot *snap, size_t i
     const struct stream_status *s = &snap->streams[i];
 
     text(p, "name", s->name);
+    if (s->outlet) {
+        text(p, "stream", s->stream);
+        text(p, "destination_name", s->outlet);
+    }
     text(p, "health", stream_health_word(s->health));
     text(p, "inputs", s->inputs);
     text(p, "sink", s->sink);
@@ -386,7 +390,7 @@ int admin_api_streams(struct engine *engine, nsec wall_now, const struct listing
 int admin_api_status(struct engine *engine, nsec wall_now, struct buf *out)
 {
     struct page p = {.out = out};
-    size_t by_health[STREAM_BLOCKED + 1] = {0};
+    size_t streams = 0, by_health[STREAM_BLOCKED + 1] = {0};
     struct process_facts f;
     struct snapshot snap;
 
@@ -394,13 +398,15 @@ int admin_api_status(struct engine *engine, nsec wall_now, struct buf *out)
     process_facts(&f);
     for (size_t i = 0; i < snap.count; i++)
         by_health[snap.streams[i].health]++;
+    for (size_t i = 0; i < snap.count; i++)
+        streams += snap.streams[i].first;
     page_add(&p, "{");
     text(&p, "version", snap.engine.version);
     at(&p, "started_at", snap.engine.started);
     seconds(&p, "uptime_seconds", wall_now - snap.engine.started);
     truth(&p, "stopping", snap.engine.stopping);
     text(&p, "api", snap.engine.api_address);
-    count(&p, "streams", snap.count);
+    count(&p, "streams", streams);
     open_object(&p, "health");
     for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++)
         count(&p, stream_health_word(h), by_health[h]);

@@ -20,7 +20,7 @@ static void add_totals(struct totals *t, const struct snapshot *snap)
     for (size_t i = 0; i < snap->count; i++) {
         const struct stream_status *s = &snap->streams[i];
 
-        t->incoming += s->books.incoming;
+        t->incoming += s->first ? s->books.incoming : 0; /* the same ones come to all destinations */
         t->delivered += s->books.delivered;
         t->spooled += s->books.spooled;
         t->spooled_bytes += s->books.spooled_bytes;

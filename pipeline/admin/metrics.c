@@ -7,6 +7,7 @@
 #include "pipeline/engine/orphans.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static double seconds(nsec t)
 {
@@ -169,10 +170,30 @@ static const struct metric_row COUNTERS[] = {
 #undef M
 };
 
-static void series(struct page *p, const char *name, const struct stream_status *s)
+/* Of one of several destinations of a stream, its name beside the stream's. Without the end. */
+static void labels(struct page *p, const char *name, const struct stream_status *s)
 {
     page_printf(p, "%s{stream=\"", name);
-    page_label(p, s->name);
+    page_label(p, s->stream);
+    if (s->outlet) {
+        page_add(p, "\",destination=\"");
+        page_label(p, s->outlet);
+    }
+}
+
+/* What tells of a place has its name in any case. */
+static void labels_of_place(struct page *p, const char *name, const struct stream_status *s)
+{
+    labels(p, name, s);
+    if (s->outlet)
+        return;
+    page_add(p, "\",destination=\"");
+    page_label(p, s->sink);
+}
+
+static void series(struct page *p, const char *name, const struct stream_status *s)
+{
+    labels(p, name, s);
     page_add(p, "\"} ");
 }
 
@@ -217,10 +238,7 @@ static void freshness(struct page *p, const struct snapshot *snap)
 
     family(p, NAME, "gauge", "DataFreshness: age of the oldest record not yet delivered; 0 when there is none");
     for (size_t i = 0; i < snap->count; i++) {
-        page_printf(p, "%s{stream=\"", NAME);
-        page_label(p, snap->streams[i].name);
-        page_add(p, "\",destination=\"");
-        page_label(p, snap->streams[i].sink);
+        labels_of_place(p, NAME, &snap->streams[i]);
         page_printf(p, "\"} %.3f\n", seconds(snap->streams[i].freshness));
     }
 }
@@ -237,8 +255,7 @@ static void health(struct page *p, const struct snapshot *snap)
         "blocked: inputs were pushed back in the last seconds, by spool.limit, the disk or limits.memory");
     for (size_t i = 0; i < snap->count; i++)
         for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++) {
-            page_printf(p, "%s{stream=\"", NAME);
-            page_label(p, snap->streams[i].name);
+            labels(p, NAME, &snap->streams[i]);
             page_printf(p, "\",health=\"%s\"} %d\n", stream_health_word(h), snap->streams[i].health == h);
         }
 }
@@ -247,10 +264,10 @@ static void health(struct page *p, const struct snapshot *snap)
 
 static void of_histogram(struct page *p, const char *name, const char *part, const struct stream_status *s)
 {
-    page_printf(p, "%s_%s{stream=\"", name, part);
-    page_label(p, s->name);
-    page_add(p, "\",destination=\"");
-    page_label(p, s->sink);
+    char whole[128];
+
+    snprintf(whole, sizeof(whole), "%s_%s", name, part);
+    labels_of_place(p, whole, s);
 }
 
 static void histogram(struct page *p, const char *name, const struct stream_status *s, const struct histogram *h,
@@ -305,10 +322,7 @@ static void results(struct page *p, const struct snapshot *snap)
 
         chronicle_codes(engine_stream_chronicle(&snap->view, i), &codes);
         for (size_t r = 0; r < codes.count; r++) {
-            page_printf(p, "%s{stream=\"", NAME);
-            page_label(p, snap->streams[i].name);
-            page_add(p, "\",destination=\"");
-            page_label(p, snap->streams[i].sink);
+            labels_of_place(p, NAME, &snap->streams[i]);
             page_add(p, "\",code=\"");
             page_label(p, codes.rows[r].name);
             page_printf(p, "\"} %.15g\n", codes.rows[r].value);
@@ -337,7 +351,7 @@ static void orphaned(struct page *p, const struct orphans *o)
 static void input_series(struct page *p, const char *name, const struct snapshot *snap, const struct snapshot_input *in)
 {
     page_printf(p, "%s{stream=\"", name);
-    page_label(p, snap->streams[in->stream].name);
+    page_label(p, snap->streams[in->stream].stream);
     page_add(p, "\",input=\"");
     page_label(p, in->health.label);
     page_add(p, "\"} ");
@@ -506,8 +520,7 @@ static void named_counter_rows(struct page *p, const struct snapshot *snap, cons
 {
     for (size_t i = 0; i < snap->count; i++) {
         for (size_t r = 0; r < counters[i].count; r++) {
-            page_printf(p, "%s{stream=\"", name);
-            page_label(p, snap->streams[i].name);
+            labels(p, name, &snap->streams[i]);
             page_printf(p, "\",%s=\"", label);
             page_label(p, counters[i].rows[r].name);
             page_printf(p, "\"} %.15g\n", counters[i].rows[r].value);

@@ -54,19 +54,16 @@ void snapshot_take(struct snapshot *s, struct engine *engine, nsec wall_now)
 void snapshot_take_one(struct snapshot *s, struct engine *engine, nsec wall_now, const char *name,
                        struct chronicle **chronicle)
 {
-    const char *at;
+    size_t i;
 
     *chronicle = NULL;
     begin_snapshot(s, engine, wall_now, 1);
-    for (size_t i = 0; (at = engine_stream_name(&s->view, i)); i++) {
-        if (strcmp(at, name) != 0)
-            continue;
-        take_stream(s, 0, i);
-        *chronicle = engine_stream_chronicle(&s->view, i);
-        s->at = i;
-        s->count = 1;
+    if (!engine_find_row(&s->view, name, &i))
         return;
-    }
+    take_stream(s, 0, i);
+    *chronicle = engine_stream_chronicle(&s->view, i);
+    s->at = i;
+    s->count = 1;
 }
 
 void snapshot_release(struct snapshot *s)

@@ -17,17 +17,15 @@ static bool look(const struct records_desk *d, const struct admin_order *o, uint
                  struct tap_view *v)
 {
     struct engine_view streams;
-    const char *name;
-    bool found = false;
+    bool found;
+    size_t i;
 
     engine_view_take(d->engine, &streams);
-    for (size_t i = 0; !found && (name = engine_stream_name(&streams, i)); i++) {
-        found = strcmp(name, o->name) == 0;
-        if (found && mono)
-            tap_await(engine_stream_tap(&streams, i), seen, mono);
-        if (found)
-            tap_look(engine_stream_tap(&streams, i), clock_mono(), after, v);
-    }
+    found = engine_find_row(&streams, o->name, &i);
+    if (found && mono)
+        tap_await(engine_stream_tap(&streams, i), seen, mono);
+    if (found)
+        tap_look(engine_stream_tap(&streams, i), clock_mono(), after, v);
     engine_view_release(&streams);
     if (found && v->opened)
         log_info("records of a stream are looked at", KS("stream", o->name), KS("client", o->from));

@@ -47,6 +47,12 @@
 #define BUFFER_SIZE_MAX   (5 * GIB)
 #define BUFFER_SPOOL_PART 4
 
+/* A stream whose destinations are others by name is opened anew: how often it is looked whether one that goes has got all, how long that may
+ * take for what came last, and how long for workers and senders to bring back what they have. */
+#define REOPEN_LOOK    (20 * NSEC_PER_MSEC)
+#define REOPEN_LAST    (2 * NSEC_PER_SEC)
+#define REOPEN_GIVE_UP (20 * NSEC_PER_SEC)
+
 /* --- base ---------------------------------------------------------------------------------------------------------- */
 
 /* A program that has no memory for this much has none for anything; it has so long to say so. */

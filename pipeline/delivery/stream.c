@@ -216,6 +216,7 @@ int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, 
     all = n == st->outlet_count;
     if (all) {
         spool_set_limit(st->spool, conf->spool_limit);
+        stream_give_up_gone(st, conf);
         delivery_loop_call(st->loop, replace, &r);
     }
     while (!all && n > 0)

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void log_recovery(const struct stream *st, const struct spool_recovery *r)
 {
@@ -21,16 +22,70 @@ static void log_recovery(const struct stream *st, const struct spool_recovery *r
                  KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
 }
 
+static bool is_listed(const struct cfg_strings *names, const char *name)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < names->n; i++)
+        found = found || strcmp(names->v[i], name) == 0;
+    return found;
+}
+
+void stream_give_up_gone(struct stream *st, const struct stream_settings *conf)
+{
+    struct spool_gone gone[SPOOL_READERS_MAX];
+    size_t n = 0;
+
+    while (n < SPOOL_READERS_MAX && spool_gone(st->spool, n, &gone[n]))
+        n++;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_listed(&conf->give_up, gone[i].name))
+            continue;
+        if (gone[i].waiting)
+            log_warn("records for a destination that is gone are given up", KS("stream", st->conf->name),
+                     KS("destination", gone[i].name), KU("records", gone[i].waiting));
+        spool_drop_reader(st->spool, gone[i].name);
+    }
+}
+
+static bool knows(struct stream *st, const char *name)
+{
+    struct spool_gone gone;
+    bool found = false;
+
+    for (size_t i = 0; i < st->outlet_count; i++)
+        found = found || strcmp(settings_outlet_name(st->outlets[i].conf), name) == 0;
+    for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
+        found = found || strcmp(gone.name, name) == 0;
+    return found;
+}
+
+/* What was staged for them, once the log has forgotten them: at the next start. */
+static void clear_given_up(struct stream *st, const char *data_dir)
+{
+    const struct cfg_strings *names = &st->conf->give_up;
+
+    for (size_t i = 0; i < names->n; i++) {
+        char *dir = stage_dir(data_dir, st->conf->name, names->v[i]);
+        struct stage_left l = {.files = &io_ops_real};
+        struct err e;
+
+        if (!knows(st, names->v[i]) && stage_left_clear(&l, dir, NULL, 0, &e) >= 0)
+            (void)rmdir(dir);
+        mem_free(dir);
+    }
+}
+
 /* What waits for a destination that is configured no more fills the spool for as long as it is there. */
 static void log_gone(const struct stream *st)
 {
     struct spool_gone gone;
 
     for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
-        if (gone.waiting)
+        if (gone.waiting && !is_listed(&st->conf->give_up, gone.name))
             log_warn("the spool keeps records for a destination that is not in the configuration",
                      KS("stream", st->conf->name), KS("destination", gone.name), KU("records", gone.waiting),
-                     KS("hint", "configure it again to have them delivered"));
+                     KS("hint", "configure it again to have them delivered, or list it in the stream's `give_up`"));
 }
 
 /* Committer thread. */
@@ -49,18 +104,6 @@ static const char *formerly(const struct stream_settings *conf, size_t index)
     if (index > 0)
         return NULL;
     return name[0] ? "" : settings_outlet_default_name(conf);
-}
-
-static bool knows(struct stream *st, const char *name)
-{
-    struct spool_gone gone;
-    bool found = false;
-
-    for (size_t i = 0; i < st->outlet_count; i++)
-        found = found || strcmp(settings_outlet_name(st->outlets[i].conf), name) == 0;
-    for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
-        found = found || strcmp(gone.name, name) == 0;
-    return found;
 }
 
 /* The log knows what is staged under the new name. An older run may have come to this before the log was safe. */
@@ -116,6 +159,8 @@ int stream_open_spool(struct stream *st, const struct stream_env *env, void (*co
         outlet_read_from(&st->outlets[i], spool_reader(st->spool, i), i == 0 ? env->journal : NULL);
     }
     move_staging(st, env->data_dir);
+    clear_given_up(st, env->data_dir);
+    stream_give_up_gone(st, st->conf);
     log_recovery(st, &found);
     *damaged = found.damaged || found.was_damaged || found.is_new;
     log_gone(st);

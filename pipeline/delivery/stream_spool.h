@@ -14,4 +14,7 @@
 MUST_CHECK int stream_open_spool(struct stream *st, const struct stream_env *env, void (*committed)(void *ctx),
                                  bool *damaged, struct err *e);
 
+/* What waits for destinations that are gone is given up, as far as `conf` lists them: said, and safe with the next commit. */
+void stream_give_up_gone(struct stream *st, const struct stream_settings *conf);
+
 #endif

@@ -205,7 +205,10 @@ void stream_status_push_back(struct stream_status *s, const struct intake_status
 void outlet_status(struct outlet *o, nsec wall_now, struct stream_status *out)
 {
     *out = (struct stream_status){
-        .name = o->conf->name,
+        .name = settings_label(o->conf),
+        .stream = o->conf->name,
+        .outlet = o->conf->outlet,
+        .first = o == o->env.outlets,
         .memory = o->conf->memory,
         .at_source = o->conf->at_source,
         .metrics = &o->metrics,

@@ -1,4 +1,4 @@
-/* stream_status.h -- a picture of one running stream, as status.h hands it out.
+/* stream_status.h -- a picture of one running stream, or of one of its destinations where it has several, as status.h hands it out.
  *
  * Most streams are well most of the time, and there may be thousands: so what is wrong, in words, has memory only while there is something.
  *
@@ -45,7 +45,10 @@ struct stream_words {
 };
 
 struct stream_status {
-    const char *name;
+    const char *name;        /* what people call it: STREAM, or STREAM:DESTINATION of one of several */
+    const char *stream;      /* the stream's name, ... */
+    const char *outlet;      /* ... and the destination's own; NULL: it is the only one */
+    bool first;              /* of several of a stream the first, which the inputs' doings are told with */
     const char *sink;        /* s3, file */
     const char *destination; /* described for people */
     const char *backup;      /* described for people; NULL: there is none */

@@ -216,7 +216,8 @@ static void take_down(struct engine *en)
     en->taken_down = now;
     engine_view_take(en, &v);
     for (size_t i = 0; i < v.count; i++)
-        stream_take_down(v.streams[i]->stream, clock_wall(), now);
+        if (v.rows[i].outlet == 0)
+            stream_take_down(v.rows[i].stream->stream, clock_wall(), now);
     engine_view_release(&v);
 }
 

@@ -69,7 +69,8 @@ struct engine_stream {
     atomic_size_t unfinished;      /* of its inputs, with once: those that still read */
     struct descriptor_needs needs; /* its part of the engine's; guarded as they are */
     bool reads_nothing;            /* engine_end_inputs(); of who changes it */
-    bool gives_up;                 /* somebody wanted to remove it, and something of it did not end */
+    bool ended;    /* it was to be opened anew, and something of it did not end: it takes nothing in until it is */
+    bool gives_up; /* somebody wanted to remove it, and something of it did not end */
 };
 
 struct engine {
@@ -139,6 +140,22 @@ MUST_CHECK int engine_add(struct engine *en, const struct stream_settings *conf,
                           struct err *e);
 /* It delivers, takes records from the API, and is seen. */
 void engine_start_stream(struct engine *en, struct engine_stream *es);
+
+/* --- streams.c, for reopen.c --- */
+
+/* What is still on its way in, because a disk does not answer. */
+struct engine_late {
+    bool inputs, puts;
+};
+
+/* Nothing comes in any more, and what came is safe; but for what is late. */
+struct engine_late engine_end_intake(struct engine *en, struct engine_stream *es, nsec mono);
+/* Opened and started; not shown to anybody yet. -1: they are closed. */
+MUST_CHECK int engine_begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+                                   struct stream_inputs *fresh, struct err *e);
+struct stream_env engine_stream_env(struct engine *en);
+/* Nobody replaces its sinks meanwhile. */
+struct api_stream engine_api_stream(struct engine_stream *es);
 
 uint64_t engine_records_of(const struct engine_stream *es); /* that wait in its spool */
 /* Others may look at it. Locks: held. */

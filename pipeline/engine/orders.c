@@ -4,6 +4,7 @@
 #include "pipeline/engine/impl.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Deliveries of one that is drained go on; but who waits for them does not wait for a pause. */
 static bool obeys(const struct engine_stream *es, enum engine_order order)
@@ -13,25 +14,50 @@ static bool obeys(const struct engine_stream *es, enum engine_order order)
     return es->state == STATE_OPEN || es->state == STATE_CHANGING;
 }
 
-/* NULL: there is none that obeys. It counts as being looked at until let_go(). */
-static struct engine_stream *take(struct engine *en, const char *name, enum engine_order order, enum engine_obeyed *why)
-{
+/* Which of the streams' destinations are meant: `name` is the stream's, for all of them, or STREAM:DESTINATION. */
+struct meant {
     struct engine_stream *es;
+    struct outlet *outlets;
+    size_t count;
+    const char *name; /* as it was asked for */
+};
 
+static struct engine_stream *find(struct engine *en, const char *name, struct meant *out)
+{
+    const char *colon = strchr(name, ':');
+    char stream[STREAM_NAME_MAX + 1];
+
+    snprintf(stream, sizeof(stream), "%.*s", colon ? (int)(colon - name) : (int)strlen(name), name);
+    out->name = name;
+    out->es = engine_find(en, stream);
+    if (!out->es || !engine_sees(out->es))
+        return out->es = NULL;
+    out->outlets = out->es->stream->outlets;
+    out->count = out->es->stream->outlet_count;
+    for (size_t i = 0; colon && i < out->es->stream->outlet_count; i++)
+        if (strcmp(settings_label(out->outlets[i].conf), name) == 0) {
+            out->outlets += i;
+            out->count = 1;
+            return out->es;
+        }
+    return colon ? out->es = NULL : out->es;
+}
+
+/* False: there is none that obeys. Else it counts as being looked at until let_go(). */
+static bool take(struct engine *en, const char *name, enum engine_order order, struct meant *out,
+                 enum engine_obeyed *why)
+{
     pthread_mutex_lock(&en->lock);
-    es = engine_find(en, name);
-    if (!es || !engine_sees(es))
+    if (!find(en, name, out))
         *why = ORDER_NO_STREAM;
-    else if (!obeys(es, order))
+    else if (!obeys(out->es, order))
         *why = ORDER_REFUSED;
     else
         *why = ORDER_DONE;
-    if (*why != ORDER_DONE)
-        es = NULL;
-    else
-        es->users++;
+    if (*why == ORDER_DONE)
+        out->es->users++;
     pthread_mutex_unlock(&en->lock);
-    return es;
+    return *why == ORDER_DONE;
 }
 
 static void let_go(struct engine *en, struct engine_stream *es)
@@ -42,89 +68,122 @@ static void let_go(struct engine *en, struct engine_stream *es)
     pthread_mutex_unlock(&en->lock);
 }
 
-static const char *when(const struct stream_status *s)
+/* Of all that are meant. */
+struct standing {
+    bool paused; /* one of them */
+    uint64_t spooled, waiting_retry;
+    bool failing;
+};
+
+static struct standing look(const struct meant *m, nsec wall_now)
 {
-    return s->paused_since ? " when it is resumed" : " now";
+    struct standing all = {.paused = false};
+
+    for (size_t i = 0; i < m->count; i++) {
+        struct stream_status s;
+
+        outlet_status(&m->outlets[i], wall_now, &s);
+        all.paused |= s.paused_since != 0;
+        all.spooled = s.books.spooled > all.spooled ? s.books.spooled : all.spooled;
+        all.waiting_retry += s.waiting_retry;
+        all.failing |= s.failing_since != 0;
+        stream_status_release(&s);
+    }
+    return all;
 }
 
-static enum engine_obeyed pause_it(struct outlet *o, const struct stream_status *s, nsec wall_now, char *said,
-                                   size_t size)
+static const char *when(const struct standing *s)
 {
-    if (outlet_pause(o, wall_now)) {
+    return s->paused ? " when it is resumed" : " now";
+}
+
+static enum engine_obeyed pause_it(const struct meant *m, nsec wall_now, char *said, size_t size)
+{
+    bool begun = false, is = false;
+
+    for (size_t i = 0; i < m->count; i++) {
+        begun = outlet_pause(&m->outlets[i], wall_now) || begun;
+        is = is || outlet_is_paused(&m->outlets[i]);
+    }
+    if (begun) {
         snprintf(said, size,
                  "stream %s is paused: what is under way ends, then nothing is delivered until it is resumed, or "
                  "sluice starts again",
-                 s->name);
-    } else if (outlet_is_paused(o)) {
-        snprintf(said, size, "stream %s was paused before", s->name);
+                 m->name);
+    } else if (is) {
+        snprintf(said, size, "stream %s was paused before", m->name);
     } else {
-        snprintf(said, size, "stream %s ends: what it has in memory is delivered; nothing was done", s->name);
+        snprintf(said, size, "stream %s ends: what it has in memory is delivered; nothing was done", m->name);
         return ORDER_REFUSED;
     }
     return ORDER_DONE;
 }
 
-static void resume_it(struct outlet *o, const struct stream_status *s, nsec wall_now, char *said, size_t size)
+static void resume_it(const struct meant *m, nsec wall_now, char *said, size_t size)
 {
-    snprintf(said, size, outlet_resume(o, wall_now) ? "stream %s delivers again" : "stream %s was not paused", s->name);
+    bool begun = false;
+
+    for (size_t i = 0; i < m->count; i++)
+        begun = outlet_resume(&m->outlets[i], wall_now) || begun;
+    snprintf(said, size, begun ? "stream %s delivers again" : "stream %s was not paused", m->name);
 }
 
-static enum engine_obeyed flush_it(struct outlet *o, const struct stream_status *s, char *said, size_t size)
+static enum engine_obeyed flush_it(const struct meant *m, const struct standing *s, char *said, size_t size)
 {
     char n[HUMAN_MAX];
 
-    if (s->at_source) {
+    if (m->es->conf->at_source) {
         snprintf(said, size, "stream %s cannot be flushed: its batches are made where they are read (exactly_once)",
-                 s->name);
+                 m->name);
         return ORDER_REFUSED;
     }
-    if (s->books.spooled == 0)
-        snprintf(said, size, "nothing waits in stream %s", s->name);
+    if (s->spooled == 0)
+        snprintf(said, size, "nothing waits in stream %s", m->name);
     else
-        snprintf(said, size, "stream %s: of %s record%s in the spool, those in no batch yet are delivered%s", s->name,
-                 human_count(s->books.spooled, n, sizeof(n)), noun_s(s->books.spooled), when(s));
-    outlet_flush_now(o);
+        snprintf(said, size, "stream %s: of %s record%s in the spool, those in no batch yet are delivered%s", m->name,
+                 human_count(s->spooled, n, sizeof(n)), noun_s(s->spooled), when(s));
+    for (size_t i = 0; i < m->count; i++)
+        outlet_flush_now(&m->outlets[i]);
     return ORDER_DONE;
 }
 
-static void retry_it(struct outlet *o, const struct stream_status *s, char *said, size_t size)
+static void retry_it(const struct meant *m, const struct standing *s, char *said, size_t size)
 {
-    if (s->waiting_retry == 0 && !s->failing_since)
-        snprintf(said, size, "nothing waits for a retry in stream %s", s->name);
+    if (s->waiting_retry == 0 && !s->failing)
+        snprintf(said, size, "nothing waits for a retry in stream %s", m->name);
     else
-        snprintf(said, size, "stream %s: what waits for its next attempt is tried%s", s->name, when(s));
-    outlet_retry_now(o);
+        snprintf(said, size, "stream %s: what waits for its next attempt is tried%s", m->name, when(s));
+    for (size_t i = 0; i < m->count; i++)
+        outlet_retry_now(&m->outlets[i]);
 }
 
 enum engine_obeyed engine_give_order(struct engine *en, const char *name, enum engine_order order, nsec wall_now,
                                      char *said, size_t size)
 {
-    struct engine_stream *es;
     enum engine_obeyed obeyed;
-    struct stream_status s;
+    struct standing s;
+    struct meant m;
 
     if (atomic_load(&en->stopping)) {
         snprintf(said, size, "sluice is stopping; nothing was done");
         return ORDER_STOPPING;
     }
-    es = take(en, name, order, &obeyed);
-    if (!es) {
+    if (!take(en, name, order, &m, &obeyed)) {
         snprintf(said, size,
                  obeyed == ORDER_REFUSED ? "stream %s is being drained or removed; nothing was done"
                                          : "there is no stream %s",
                  name);
         return obeyed;
     }
-    stream_status(es->stream, 0, wall_now, &s);
+    s = look(&m, wall_now);
     if (order == ORDER_PAUSE)
-        obeyed = pause_it(&es->stream->outlets[0], &s, wall_now, said, size);
+        obeyed = pause_it(&m, wall_now, said, size);
     else if (order == ORDER_RESUME)
-        resume_it(&es->stream->outlets[0], &s, wall_now, said, size);
+        resume_it(&m, wall_now, said, size);
     else if (order == ORDER_FLUSH)
-        obeyed = flush_it(&es->stream->outlets[0], &s, said, size);
+        obeyed = flush_it(&m, &s, said, size);
     else
-        retry_it(&es->stream->outlets[0], &s, said, size);
-    stream_status_release(&s);
-    let_go(en, es);
+        retry_it(&m, &s, said, size);
+    let_go(en, m.es);
     return obeyed;
 }

@@ -23,7 +23,7 @@ enum engine_obeyed {
     ORDER_STOPPING,  /* the program is */
 };
 
-/* *said: a line for people, without a newline. */
+/* `name`: of a stream, for all its destinations, or STREAM:DESTINATION. *said: a line for people, without a newline. */
 enum engine_obeyed engine_give_order(struct engine *en, const char *name, enum engine_order order, nsec wall_now,
                                      char *said, size_t size);
 

@@ -288,14 +288,17 @@ static void check_input(struct check *c, const struct stream_settings *st, const
 
 static void check_stream(struct check *c, const struct stream_settings *st)
 {
-    const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
-
     check_spool_folder(c, st);
     for (size_t i = 0; i < st->input_count; i++)
         check_input(c, st, &st->inputs[i]);
-    check_sink(c, st, &destination);
-    if (backup.ops)
-        check_sink(c, st, &backup);
+    for (size_t i = 0; i < settings_outlet_count(st); i++) {
+        const struct stream_settings *own = settings_outlet(st, i);
+        const struct settings_sink destination = settings_destination(own), backup = settings_backup(own);
+
+        check_sink(c, own, &destination);
+        if (backup.ops)
+            check_sink(c, own, &backup);
+    }
 }
 
 void preflight_check(const struct settings *s, const struct settings *running, struct cfg_errors *found)
@@ -410,21 +413,30 @@ static int describe_place(const struct settings *s, const struct stream_settings
     return *keys ? buf_printf(out, ", keys of %s", keys) : 0;
 }
 
-int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)
+static int describe_outlet(const struct settings *s, const struct stream_settings *st, struct buf *out)
 {
     const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
 
-    if (buf_printf(out, "%s: %s", st->name, st->api ? "api" : "") < 0)
-        return -1;
-    for (size_t i = 0; i < st->input_count; i++)
-        if (buf_printf(out, "%s%s", i || st->api ? ", " : "", st->inputs[i].ops->name) < 0)
-            return -1;
-    if (buf_add_str(out, st->memory ? " -> (in memory) -> " : " -> ") < 0 ||
-        describe_place(s, st, &destination, out) < 0)
+    if (describe_place(s, st, &destination, out) < 0)
         return -1;
     if (!st->backup)
         return 0;
     return buf_add_str(out, st->backup_all ? ", every source record also to " : ", what fails to ") < 0
                ? -1
                : describe_place(s, st, &backup, out);
+}
+
+int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)
+{
+    if (buf_printf(out, "%s: %s", st->name, st->api ? "api" : "") < 0)
+        return -1;
+    for (size_t i = 0; i < st->input_count; i++)
+        if (buf_printf(out, "%s%s", i || st->api ? ", " : "", st->inputs[i].ops->name) < 0)
+            return -1;
+    if (buf_add_str(out, st->memory ? " -> (in memory) -> " : " -> ") < 0)
+        return -1;
+    for (size_t i = 0; i < settings_outlet_count(st); i++)
+        if ((i > 0 && buf_add_str(out, "; and ") < 0) || describe_outlet(s, settings_outlet(st, i), out) < 0)
+            return -1;
+    return 0;
 }

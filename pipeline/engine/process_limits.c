@@ -44,16 +44,21 @@ struct descriptor_needs process_descriptors(void)
 
 struct descriptor_needs process_needs_of(const struct stream_settings *st, const struct stream_settings *in)
 {
-    size_t sockets = 0;
+    size_t sockets = 0, deliveries = 0, partitioned = 0;
 
+    for (size_t i = 0; i < settings_outlet_count(st); i++) {
+        deliveries += (size_t)settings_outlet(st, i)->in_flight;
+        partitioned += settings_outlet(st, i)->partitioned;
+    }
     for (size_t i = 0; i < in->input_count; i++)
         sockets += in->inputs[i].ops->sockets ? in->inputs[i].ops->sockets(in->inputs[i].conf) : 0;
-    return (struct descriptor_needs){.streams = 1,
+    return (struct descriptor_needs){.streams =
+                                         settings_outlet_count(st), /* each delivers at least one batch at a time */
                                      .sockets = sockets,
                                      .reading = in->input_count > 0,
                                      .inputs = in->input_count,
-                                     .deliveries = (size_t)st->in_flight,
-                                     .partitioned = st->partitioned};
+                                     .deliveries = deliveries,
+                                     .partitioned = partitioned};
 }
 
 struct descriptor_needs process_needs_of_api(const struct api_conf *api)

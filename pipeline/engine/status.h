@@ -39,9 +39,15 @@ struct engine_status {
     nsec configured; /* wall; since when the configuration is in effect: the start, or the last reload that was done */
 };
 
+/* A stream; one of its destinations where it has several. */
+struct engine_view_row {
+    struct engine_stream *stream;
+    size_t outlet;
+};
+
 struct engine_view {
     struct engine *engine;
-    struct engine_stream **streams; /* in the order of the configuration; those opened later behind them */
+    struct engine_view_row *rows; /* in the order of the configuration; those opened later behind them */
     size_t count;
     struct orphans orphans; /* a copy: those of the start, and those that were removed since */
 };
@@ -54,11 +60,11 @@ void engine_view_release(struct engine_view *v);
 void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out);
 /* False behind the last stream. *out: stream_status_release(). */
 bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out);
-/* What is known of its input number `input`, `api` first; false behind the last one. *out: input_health_view_release(). */
+/* What is known of its input number `input`, `api` first; false behind the last one, and of all destinations of a stream but the first. *out: input_health_view_release(). */
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
                          struct input_health_view *out);
-/* NULL behind the last stream. */
-const char *engine_stream_name(const struct engine_view *v, size_t index);
+/* Which row it is that people call so; that of a stream's first destination, when the stream as a whole is. False: none. */
+bool engine_find_row(const struct engine_view *v, const char *name, size_t *index);
 /* Calls fn with what the configuration says of the stream, its inputs apart: they may have been replaced apart from the rest. The nodes live
  * for the call. */
 void engine_stream_config(const struct engine_view *v, size_t index,

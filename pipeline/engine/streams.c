@@ -17,6 +17,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/engine/firehose_view.h"
 #include "pipeline/engine/impl.h"
+#include "pipeline/engine/reopen.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -131,9 +132,9 @@ static void take_back(struct engine *en, struct engine_stream *es)
     take_away(en, es);
 }
 
-int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **out, struct err *e)
+struct stream_env engine_stream_env(struct engine *en)
 {
-    const struct stream_env env = {
+    return (struct stream_env){
         .data_dir = en->settings->data_dir,
         .base_dir = en->settings->base_dir,
         .committer = en->committer,
@@ -142,6 +143,11 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
         .became_idle = on_stream_news,
         .ctx = en,
     };
+}
+
+int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **out, struct err *e)
+{
+    const struct stream_env env = engine_stream_env(en);
     struct engine_stream *es = enlist(en, conf, e);
 
     if (!es)
@@ -156,8 +162,7 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
     return 0;
 }
 
-/* Nobody replaces its sinks meanwhile. */
-static struct api_stream api_stream_of(struct engine_stream *es)
+struct api_stream engine_api_stream(struct engine_stream *es)
 {
     struct stream *st = es->stream;
     const struct generation *g = st->outlets[0].generations.newest;
@@ -179,7 +184,7 @@ static struct api_stream api_stream_of(struct engine_stream *es)
 static void show_to_api(struct engine *en, struct engine_stream *es)
 {
     if (en->api && es->reads->api) {
-        struct api_stream as = api_stream_of(es);
+        struct api_stream as = engine_api_stream(es);
 
         api_add_stream(en->api, &as);
     }
@@ -247,6 +252,15 @@ static void end_stream_change(struct engine *en, struct engine_stream *es, enum 
     engine_end_change(en);
 }
 
+static int reopen(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
+                  enum engine_stream_state before, struct err *e)
+{
+    if (before != STATE_DRAINED)
+        return engine_reopen(en, es, conf, en->settings->shutdown_grace, before, e);
+    engine_set_state(en, es, before);
+    return err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
+}
+
 int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, struct err *e)
 {
     enum engine_stream_state before;
@@ -256,6 +270,11 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
 
     if (!es)
         return -1;
+    if (engine_needs_reopening(es, conf)) {
+        rc = reopen(en, es, conf, before, e);
+        engine_end_change(en);
+        return rc;
+    }
     delivers = stream_delivers(es->stream);
     committer_barrier(en->committer); /* the version of what was before is safe */
     rc = engine_take_descriptors(en, es, conf, es->reads, e);
@@ -267,7 +286,7 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(),
                         "reloaded: destination, transforms or buffer are new");
     if (rc == 0 && en->api && es->reads->api) {
-        struct api_stream as = api_stream_of(es);
+        struct api_stream as = engine_api_stream(es);
 
         api_change_stream(en->api, &as);
     }
@@ -275,8 +294,7 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
     return rc;
 }
 
-/* Opened and started; not shown to anybody yet. */
-static int begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+int engine_begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
                         struct stream_inputs *fresh, struct err *e)
 {
     if (open_inputs(en, es, reads, fresh, e) == 0 && stream_inputs_start(fresh, e) == 0) {
@@ -345,11 +363,11 @@ static int replace_inputs(struct engine *en, struct engine_stream *es, const str
     if (end_inputs(en, es, e) < 0)
         return -1;
     unfinished = atomic_exchange(&es->unfinished, 0); /* they count until others do */
-    rc = begin_inputs(en, es, conf, &fresh, e);
+    rc = engine_begin_inputs(en, es, conf, &fresh, e);
     es->reads_nothing = es->reads_nothing && rc < 0;
     if (rc < 0) {
         now = before;
-        if (!es->reads_nothing && begin_inputs(en, es, before, &fresh, &worse) < 0)
+        if (!es->reads_nothing && engine_begin_inputs(en, es, before, &fresh, &worse) < 0)
             err_wrap(e, "stream `%s` reads nothing any more, because its old inputs cannot begin again either (%s)",
                      es->conf->name, worse.msg);
     }
@@ -416,16 +434,10 @@ void engine_close_stream(struct engine *en, struct engine_stream *es)
     mem_free(es->input_names);
 }
 
-/* What is still on its way in, because a disk does not answer. */
-struct late {
-    bool inputs, puts;
-};
-
-/* Nothing comes in any more, and what came is safe; but for what is late. */
-static struct late end_intake(struct engine *en, struct engine_stream *es, nsec mono)
+struct engine_late engine_end_intake(struct engine *en, struct engine_stream *es, nsec mono)
 {
     nsec soon = clock_mono() + ENGINE_INPUTS_LEAVE_TIME;
-    struct late late;
+    struct engine_late late;
 
     stream_inputs_stop(&es->inputs);
     late.puts = en->api && !api_close_stream(en->api, es->conf->name, mono);
@@ -447,7 +459,7 @@ uint64_t engine_records_of(const struct engine_stream *es)
 /* The deliveries go on behind it with what is left. */
 static uint64_t drain_stream(struct engine *en, struct engine_stream *es, nsec mono)
 {
-    struct late late = end_intake(en, es, mono);
+    struct engine_late late = engine_end_intake(en, es, mono);
     struct spool_books b;
     bool idle;
 
@@ -500,7 +512,7 @@ int engine_begin_drain(struct engine *en, const char *name, nsec limit, struct e
         return -1;
     es = engine_claim(en, name, STATE_DRAINING, &before, e);
     if (es) {
-        if (!end_intake(en, es, clock_mono() + limit).inputs) /* who waits for its end sees what is late */
+        if (!engine_end_intake(en, es, clock_mono() + limit).inputs) /* who waits for its end sees what is late */
             let_go_of_inputs(en, es);
         stream_flush(es->stream);
         engine_set_state(en, es, STATE_DRAINED);
@@ -512,7 +524,7 @@ int engine_begin_drain(struct engine *en, const char *name, nsec limit, struct e
 static int remove_stream(struct engine *en, struct engine_stream *es, nsec mono, struct err *e)
 {
     const char *name = es->conf->name;
-    struct late late = end_intake(en, es, mono);
+    struct engine_late late = engine_end_intake(en, es, mono);
     uint64_t left;
 
     if (late.inputs)

@@ -19,14 +19,13 @@ void engine_view_take(struct engine *en, struct engine_view *out)
 
     pthread_mutex_lock(&en->lock);
     TAILQ_FOREACH(es, &en->streams, link)
-        n += engine_sees(es);
-    *out = (struct engine_view){.engine = en, .streams = mem_array(n, sizeof(struct engine_stream *))};
-    TAILQ_FOREACH(es, &en->streams, link) {
-        if (!engine_sees(es))
-            continue;
-        es->users++;
-        out->streams[out->count++] = es;
-    }
+        n += engine_sees(es) ? es->stream->outlet_count : 0;
+    *out = (struct engine_view){.engine = en, .rows = mem_array(n, sizeof(struct engine_view_row))};
+    TAILQ_FOREACH(es, &en->streams, link)
+        for (size_t i = 0; engine_sees(es) && i < es->stream->outlet_count; i++) {
+            es->users++;
+            out->rows[out->count++] = (struct engine_view_row){es, i};
+        }
     orphans_copy(&en->orphans, &out->orphans);
     pthread_mutex_unlock(&en->lock);
 }
@@ -37,11 +36,32 @@ void engine_view_release(struct engine_view *v)
 
     pthread_mutex_lock(&en->lock);
     while (v->count > 0)
-        v->streams[--v->count]->users--;
+        v->rows[--v->count].stream->users--;
     pthread_cond_broadcast(&en->changed);
     pthread_mutex_unlock(&en->lock);
-    mem_free(v->streams);
+    mem_free(v->rows);
     orphans_release(&v->orphans);
+}
+
+static struct outlet *outlet_of(const struct engine_view *v, size_t index)
+{
+    return &v->rows[index].stream->stream->outlets[v->rows[index].outlet];
+}
+
+bool engine_find_row(const struct engine_view *v, const char *name, size_t *index)
+{
+    size_t whole = v->count;
+
+    for (size_t i = 0; i < v->count; i++) {
+        if (strcmp(settings_label(outlet_of(v, i)->conf), name) == 0) {
+            *index = i;
+            return true;
+        }
+        if (whole == v->count && strcmp(outlet_of(v, i)->conf->name, name) == 0)
+            whole = i;
+    }
+    *index = whole;
+    return whole < v->count;
 }
 
 /* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
@@ -62,7 +82,7 @@ static void add_api_memory(const struct engine *en, const struct engine_stream *
 
 void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out)
 {
-    stream_inputs_waiting(&v->streams[index]->inputs, clock_mono(), least, out);
+    stream_inputs_waiting(&v->rows[index].stream->inputs, clock_mono(), least, out);
 }
 
 bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_now, struct stream_status *out)
@@ -72,8 +92,8 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
 
     if (index >= v->count)
         return false;
-    es = v->streams[index];
-    stream_status(es->stream, 0, wall_now, out);
+    es = v->rows[index].stream;
+    stream_status(es->stream, v->rows[index].outlet, wall_now, out);
     add_api_memory(v->engine, es, out);
     stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &w);
     out->waiting_for = w.lasted;
@@ -91,9 +111,11 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
 bool engine_input_health(const struct engine_view *v, size_t index, size_t input, nsec wall_now,
                          struct input_health_view *out)
 {
-    struct engine_stream *es = v->streams[index];
+    struct engine_stream *es = v->rows[index].stream;
     size_t api = es->reads->api;
 
+    if (v->rows[index].outlet > 0)
+        return false;
     if (input < api) {
         input_health_view(&es->api, wall_now, clock_mono(), out);
         return true;
@@ -108,7 +130,7 @@ void engine_stream_counters(const struct engine_view *v, size_t index, struct na
                             struct named_counters *drop_reasons)
 {
     if (index < v->count)
-        outlet_counters(&v->streams[index]->stream->outlets[0], counters, drop_reasons);
+        outlet_counters(outlet_of(v, index), counters, drop_reasons);
 }
 
 int engine_settings_of(struct engine *en, const char *name, const struct stream_settings **delivers,
@@ -129,16 +151,11 @@ int engine_settings_of(struct engine *en, const char *name, const struct stream_
     return rc;
 }
 
-const char *engine_stream_name(const struct engine_view *v, size_t index)
-{
-    return index < v->count ? v->streams[index]->conf->name : NULL;
-}
-
 /* A generation's settings live as long as it does, or as the engine says that somebody uses them. */
 void engine_stream_config(const struct engine_view *v, size_t index,
                           void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)
 {
-    const struct engine_stream *es = v->streams[index];
+    const struct engine_stream *es = v->rows[index].stream;
     struct generations *all = &es->stream->outlets[0].generations;
 
     pthread_mutex_lock(&all->lock);
@@ -148,12 +165,12 @@ void engine_stream_config(const struct engine_view *v, size_t index,
 
 struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index)
 {
-    return index < v->count ? &v->streams[index]->stream->outlets[0].chronicle : NULL;
+    return index < v->count ? &outlet_of(v, index)->chronicle : NULL;
 }
 
 struct tap *engine_stream_tap(const struct engine_view *v, size_t index)
 {
-    return index < v->count ? &v->streams[index]->stream->tap : NULL;
+    return index < v->count ? &v->rows[index].stream->stream->tap : NULL;
 }
 
 bool engine_uses(struct engine *en, const struct stream_settings *conf)

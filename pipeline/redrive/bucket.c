@@ -208,9 +208,14 @@ static const struct s3_conf *if_same(const struct sink_ops *ops, const void *con
 void bucket_options_choose(const struct bucket_question *q, struct bucket_options *out)
 {
     const struct stream_settings *st = q->settings ? settings_stream(q->settings, q->stream) : NULL;
-    const struct s3_conf *backup = st ? if_same(st->backup, st->backup_conf, q->bucket) : NULL;
-    const struct s3_conf *destination = st ? if_same(st->sink, st->sink_conf, q->bucket) : NULL;
+    const struct s3_conf *backup = NULL, *destination = NULL;
 
+    for (size_t i = 0; st && i < settings_outlet_count(st); i++) {
+        const struct stream_settings *own = settings_outlet(st, i);
+
+        backup = backup ? backup : if_same(own->backup, own->backup_conf, q->bucket);
+        destination = destination ? destination : if_same(own->sink, own->sink_conf, q->bucket);
+    }
     *out = (struct bucket_options){.place = "--s3-", .base_dir = q->settings ? q->settings->base_dir : NULL};
     if (backup) {
         out->conf = *backup;

@@ -19,6 +19,7 @@ struct side {
 struct comparison {
     struct cfg_errors *errs;
     const struct stream_settings *stream; /* of `now`; NULL: the top of the file */
+    bool of_stream;                       /* of a stream what all its destinations have in common; or what each has */
     char *options;                        /* that differ, "a, b"; NULL: none */
     bool differs[CFG_EFFECT_INPUTS + 1];
 };
@@ -46,7 +47,7 @@ static void refuse(const struct comparison *c, const char *name, struct srcpos a
 
 static bool is_same(const struct cfg_field *f, struct side a, struct side b)
 {
-    if (f->bind == settings_streams_bind) /* compared one by one */
+    if (f->bind == settings_streams_bind || strcmp(f->name, "destinations") == 0) /* compared one by one */
         return true;
     if (f->effect == CFG_EFFECT_INPUTS)
         return settings_same_inputs(a.conf, b.conf);
@@ -55,32 +56,43 @@ static bool is_same(const struct cfg_field *f, struct side a, struct side b)
     return cfg_same_value(f, a.conf, b.conf);
 }
 
+static void compare_one(struct comparison *c, const struct cfg_field *f, const char *prefix, enum cfg_effect around,
+                        struct side a, struct side b, struct srcpos at);
+
 /* `at`: of the block, for what is left out in it. */
 static void compare(struct comparison *c, const struct cfg_field *fields, const char *prefix, enum cfg_effect around,
                     struct side a, struct side b, struct srcpos at)
 {
     for (const struct cfg_field *f = fields; f->name; f++) {
-        enum cfg_effect effect = f->effect ? f->effect : around;
-        const struct cfg_node *written = cfg_node_get(b.node, f->name);
-        struct srcpos place = written ? cfg_node_place(written) : at;
-        char *name = mem_printf("%s%s", prefix, f->name);
-
-        if (f->type == CFG_BLOCK) {
-            char *inner = mem_printf("%s.", name);
-            struct side x = {(const char *)a.conf + f->offset, cfg_node_get(a.node, f->name)};
-            struct side y = {(const char *)b.conf + f->offset, written};
-
-            compare(c, f->fields, inner, effect, x, y, place);
-            mem_free(inner);
-        } else if (!is_same(f, a, b)) {
-            c->differs[effect] = true;
-            if (effect == CFG_EFFECT_RESTART)
-                refuse(c, name, place);
-            else
-                list_option(&c->options, name);
-        }
-        mem_free(name);
+        if (fields == settings_stream_fields && settings_is_of_stream(f->name) != c->of_stream)
+            continue;
+        compare_one(c, f, prefix, around, a, b, at);
     }
+}
+
+static void compare_one(struct comparison *c, const struct cfg_field *f, const char *prefix, enum cfg_effect around,
+                        struct side a, struct side b, struct srcpos at)
+{
+    enum cfg_effect effect = f->effect ? f->effect : around;
+    const struct cfg_node *written = cfg_node_get(b.node, f->name);
+    struct srcpos place = written ? cfg_node_place(written) : at;
+    char *name = mem_printf("%s%s", prefix, f->name);
+
+    if (f->type == CFG_BLOCK) {
+        char *inner = mem_printf("%s.", name);
+        struct side x = {(const char *)a.conf + f->offset, cfg_node_get(a.node, f->name)};
+        struct side y = {(const char *)b.conf + f->offset, written};
+
+        compare(c, f->fields, inner, effect, x, y, place);
+        mem_free(inner);
+    } else if (!is_same(f, a, b)) {
+        c->differs[effect] = true;
+        if (effect == CFG_EFFECT_RESTART)
+            refuse(c, name, place);
+        else
+            list_option(&c->options, name);
+    }
+    mem_free(name);
 }
 
 /* --- streams -------------------------------------------------------------------------------------------------------
@@ -103,17 +115,54 @@ static bool same_files(const struct stream_settings *a, const struct stream_sett
     return true;
 }
 
+/* Who is not known by the name that he had is another one. Which is a matter of the spool, so what is only in memory is not changed. */
+static bool compare_names(struct comparison *c, const struct stream_settings *a, const struct stream_settings *b)
+{
+    const struct cfg_node *written = cfg_node_get(b->node, "destinations");
+    bool same = settings_outlet_count(a) == settings_outlet_count(b);
+
+    for (size_t i = 0; same && i < settings_outlet_count(a); i++)
+        same = settings_outlet_named(b, settings_outlet_name(settings_outlet(a, i))) != NULL;
+    if (same)
+        return true;
+    if (b->memory)
+        refuse(c, "destinations", written ? cfg_node_place(written) : b->at);
+    c->differs[CFG_EFFECT_DELIVERY] = true;
+    list_option(&c->options, "destinations");
+    return false;
+}
+
+static void compare_outlet(struct comparison *c, const struct stream_settings *a, const struct stream_settings *b)
+{
+    char *prefix = b->outlet ? mem_printf("%s.", b->outlet) : mem_strdup("");
+    const struct side x = {a, a->options}, y = {b, b->options};
+
+    compare(c, settings_stream_fields, prefix, CFG_EFFECT_DELIVERY, x, y, b->at);
+    compare(c, settings_outlet_fields, prefix, CFG_EFFECT_DELIVERY, x, y, b->at);
+    mem_free(prefix);
+}
+
 static void compare_stream(struct settings_diff_stream *d, struct cfg_errors *errs)
 {
-    struct comparison c = {.errs = errs, .stream = d->now};
+    struct comparison c = {.errs = errs, .stream = d->now, .of_stream = true};
+    bool scripts = true;
 
     compare(&c, settings_stream_fields, "", CFG_EFFECT_DELIVERY, (struct side){d->before, d->before->node},
             (struct side){d->now, d->now->node}, d->now->at);
+    c.of_stream = false;
+    if (compare_names(&c, d->before, d->now))
+        for (size_t i = 0; i < settings_outlet_count(d->now); i++) {
+            const struct stream_settings *b = settings_outlet(d->now, i);
+            const struct stream_settings *a = settings_outlet_named(d->before, settings_outlet_name(b));
+
+            compare_outlet(&c, a, b);
+            scripts = scripts && same_scripts(a, b);
+        }
     if (d->before->at_source != d->now->at_source ||
         memcmp(d->before->shared_identity, d->now->shared_identity, sizeof(d->now->shared_identity)) != 0)
         refuse(&c, "exactly_once", d->now->at);
-    if (!same_scripts(d->before, d->now)) {
-        d->scripts = !c.differs[CFG_EFFECT_DELIVERY];
+    if (!scripts) {
+        d->scripts = !c.differs[CFG_EFFECT_DELIVERY] && !d->now->outlet; /* of several each has its own */
         c.differs[CFG_EFFECT_DELIVERY] = true;
         list_option(&c.options, "the script of transform");
     }

@@ -18,6 +18,18 @@ extern const struct cfg_field settings_fields[];
 /* One stream, and its sections `retry` and `backup`: describe struct stream_settings. */
 extern const struct cfg_field settings_stream_fields[], settings_retry_fields[], settings_backup_fields[];
 
+/* Of one of `destinations`, beside what a stream can say of its only one: describes struct stream_settings. */
+extern const struct cfg_field settings_outlet_fields[];
+/* Is said of a stream as a whole, whatever it delivers to. */
+bool settings_is_of_stream(const char *option);
+/* Binds st->options. */
+typedef void settings_bind_outlet(struct cfg_errors *errs, struct stream_settings *st);
+/* The stream's list, when it has one: `st` is bound as the first, st->more as the others. False: it has none. */
+bool settings_destinations_bind(struct cfg_errors *errs, const struct cfg_node *stream, struct stream_settings *st,
+                                settings_bind_outlet *bind);
+/* What that has made; st's own options are released by the stream's table. */
+void settings_destinations_release(struct stream_settings *st);
+
 /* CFG_CUSTOM of `streams`; `out` is the struct settings, whose path is set. */
 void settings_streams_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
 void settings_streams_release(void *out);

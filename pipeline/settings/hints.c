@@ -131,9 +131,6 @@ static const struct synonym TOP_KEYS[] = {
 static const struct synonym STREAM_KEYS[] = {
     {" output outputs sink sinks to target targets dest deliver ",
      "write `destination: { file: { path: ./out } }`, or s3, elasticsearch, http"},
-    {" destinations ", "a stream has one `destination`; for two make two streams with the same `inputs`, or keep every "
-                       "record in a second "
-                       "place: `backup: { mode: all, s3: { bucket: NAME } }`"},
     {" source sources input from ", "write `inputs: [api]`, or `inputs: [{ tail: { paths: [\"/var/log/*.log\"] } }]`"},
     {" transforms filter filters processor processors process script scripts parser parsers ",
      "write `transform: { lua: FILE.lua }`, or a list of them"},
@@ -422,12 +419,8 @@ static bool hint_two(const struct cfg_node *map, const struct sink_ops *first, s
         const struct sink_ops *other = sink_find(map->items[i]->key->text);
 
         if (other && other != first)
-            return buf_printf(
-                       out,
-                       "a stream has one destination: make two streams with the same `inputs`, one with "
-                       "`destination: { %s: { ... } }` and one with `destination: { %s: { ... } }`, or keep every "
-                       "record in a second place with `backup: { mode: all, %s: { ... } }`",
-                       first->name, other->name, other == sink_find("file") ? "file" : "s3") == 0;
+            return buf_printf(out, "for both write `destinations: [ { %s: { ... } }, { %s: { ... } } ]`", first->name,
+                              other->name) == 0;
     }
     return false;
 }
@@ -438,7 +431,7 @@ static bool hint_list(const char *what, const struct cfg_node *list, struct buf 
         return false;
     if (list->count < 2)
         return add(out, "write it without `- `");
-    return add(out, look_up(TABLE(STREAM_KEYS), "destinations"));
+    return add(out, "several stand behind `destinations`");
 }
 
 static bool hint_mapping(const char *what, const struct cfg_node *map, struct buf *out)

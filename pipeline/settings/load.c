@@ -80,10 +80,12 @@ static void demand(const struct cfg_node *root, const struct settings_use *use, 
         if (use->transforms) {
             cfg_node_demand(cfg_node_get(stream, "transform"), errs);
             cfg_node_demand(cfg_node_get(stream, "buffer"), errs);
+            cfg_node_demand(cfg_node_get(stream, "destinations"), errs);
         }
         if (use->destinations) {
             cfg_node_demand(cfg_node_get(stream, "destination"), errs);
             cfg_node_demand(cfg_node_get(stream, "backup"), errs);
+            cfg_node_demand(cfg_node_get(stream, "destinations"), errs);
         }
     }
 }

@@ -122,7 +122,7 @@ static void add_sink(struct loops *l, const struct stream_settings *st, const st
         if (sink->ops->local_file(state, &id, st->codec ? st->codec->extension : "", &path) == 0) {
             char *true_name = true_name_of(l, buf_cstr(&path));
 
-            add_edges(l, st, sink, true_name);
+            add_edges(l, settings_whole(st), sink, true_name);
             mem_free(true_name);
         }
     }
@@ -213,13 +213,14 @@ void settings_loops(struct cfg_errors *errs, const struct settings *s)
     struct loops l = {.errs = errs, .s = s, .began = clock_mono()};
 
     open_readers(&l);
-    for (size_t i = 0; l.reader_count && i < s->stream_count; i++) {
-        const struct settings_sink destination = settings_destination(&s->streams[i]);
-        const struct settings_sink backup = settings_backup(&s->streams[i]);
+    for (size_t i = 0; l.reader_count && i < s->stream_count; i++)
+        for (size_t k = 0; k < settings_outlet_count(&s->streams[i]); k++) {
+            const struct stream_settings *st = settings_outlet(&s->streams[i], k);
+            const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
 
-        add_sink(&l, &s->streams[i], &destination);
-        add_sink(&l, &s->streams[i], &backup);
-    }
+            add_sink(&l, st, &destination);
+            add_sink(&l, st, &backup);
+        }
     for (size_t i = 0; i < l.edge_count; i++) {
         bool *seen = mem_array(l.edge_count, sizeof(*seen));
 

@@ -180,7 +180,7 @@ void settings_partition(struct stream_settings *st)
     }
     st->transforms = mem_grow(st->transforms, st->transform_count + 1, sizeof(*st->transforms));
     st->transforms[st->transform_count++] = (struct transform_settings){
-        .ops = &transform_partition, .conf = c, .from = {.node = st->node, .at = st->at, .bound = true}};
+        .ops = &transform_partition, .conf = c, .from = {.node = st->options, .at = st->at, .bound = true}};
     st->keyed = true;
     st->partitioned = !st->sink->keys_of_records;
 }
@@ -223,7 +223,7 @@ static int check_use(const struct stream_settings *st, const struct key_uses *us
 
 static void check_time(struct cfg_errors *errs, const struct stream_settings *st, const struct key_uses *uses)
 {
-    const struct cfg_node *time = cfg_node_get(st->node, "time");
+    const struct cfg_node *time = cfg_node_get(st->options, "time");
     const struct cfg_options o = {.errs = errs, .node = time, .at = time ? time->key->at : st->at};
     struct err e;
 

@@ -28,6 +28,17 @@ static uint64_t format_memory_of(const struct stream_settings *st, uint64_t byte
                                                                   : 0;
 }
 
+static void check_delivery_memory(const struct rules *r, const struct stream_settings *st, uint64_t out)
+{
+    const struct cfg_node *size = cfg_node_get(cfg_node_get(st->options, "buffer"), "size");
+    uint64_t needed = settings_body_memory(st->buffer_size) + format_memory_of(st, st->buffer_size);
+
+    if (needed > out)
+        cfg_error(r->errs, size ? size->at : st->at,
+                  "stream `%s`: one delivery takes %lluMiB, more than limits.memory leaves for deliveries (%lluMiB)",
+                  st->name, (unsigned long long)((needed + MIB - 1) / MIB), (unsigned long long)(out / MIB));
+}
+
 /* What one holder takes at most must fit, or it would wait for ever. */
 static void check_memory(const struct rules *r)
 {
@@ -43,14 +54,9 @@ static void check_memory(const struct rules *r)
                   (unsigned long long)(request / MIB), (unsigned long long)(2 * request / MIB));
     for (size_t i = 0; i < r->s->stream_count; i++) {
         const struct stream_settings *st = &r->s->streams[i];
-        const struct cfg_node *size = cfg_node_get(cfg_node_get(st->node, "buffer"), "size");
-        uint64_t needed = settings_body_memory(st->buffer_size) + format_memory_of(st, st->buffer_size);
 
-        if (needed > out)
-            cfg_error(
-                r->errs, size ? size->at : st->at,
-                "stream `%s`: one delivery takes %lluMiB, more than limits.memory leaves for deliveries (%lluMiB)",
-                st->name, (unsigned long long)((needed + MIB - 1) / MIB), (unsigned long long)(out / MIB));
+        for (size_t k = 0; k < settings_outlet_count(st); k++)
+            check_delivery_memory(r, settings_outlet(st, k), out);
     }
 }
 
@@ -60,7 +66,7 @@ static void check_memory(const struct rules *r)
 static void check_format(const struct rules *r, const struct stream_settings *st)
 {
     const struct cfg_options o = {.errs = r->errs, .node = st->format_from.node, .at = st->format_from.at};
-    const struct cfg_node *compression = cfg_node_get(st->node, "compression");
+    const struct cfg_node *compression = cfg_node_get(st->options, "compression");
 
     if (!st->format)
         return;
@@ -78,7 +84,7 @@ static void check_format(const struct rules *r, const struct stream_settings *st
 /* `state`: the destination, open. */
 static void check_compression(const struct rules *r, const struct stream_settings *st, const void *state)
 {
-    const struct cfg_node *compression = cfg_node_get(st->node, "compression");
+    const struct cfg_node *compression = cfg_node_get(st->options, "compression");
 
     if (!compression || !st->codec || !st->codec->encoding || !st->sink->takes_encoding ||
         st->sink->takes_encoding(state, st->codec->encoding))
@@ -133,7 +139,7 @@ static struct srcpos place_of_script(const struct transform_settings *t)
 static void check_transforms(const struct rules *r, struct stream_settings *st, bool keep)
 {
     const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
-    const struct cfg_node *all = cfg_node_get(st->node, "transform");
+    const struct cfg_node *all = cfg_node_get(st->options, "transform");
     size_t count = st->transform_count - st->keyed;
 
     if (count > CHAIN_MAX)
@@ -260,6 +266,9 @@ static void check_shared(const struct rules *r, const struct stream_settings *st
         return;
     if (st->input_count > 1 || st->api)
         cfg_error(r->errs, here, "`exactly_once: shared`: this must be the only input of its stream");
+    if (st->more_count > 0)
+        cfg_error(r->errs, here,
+                  "`exactly_once: shared` wants one destination: the source keeps one seal for each batch");
     if (!st->memory)
         cfg_error(
             r->errs, here,
@@ -272,19 +281,34 @@ static void check_shared(const struct rules *r, const struct stream_settings *st
             "as one; s3 and file can",
             st->sink->name);
     if (st->keyed) {
-        at = cfg_node_get(st->node, "partition_keys");
+        at = cfg_node_get(st->options, "partition_keys");
         cfg_error(
             r->errs, at ? at->at : here,
             "`exactly_once: shared` does not go with places made of partition keys or of the record's time: their "
             "objects gather records of many batches on one machine");
     }
     if (st->spool_limit > 0 && st->spool_limit / 2 < st->buffer_size) {
-        at = cfg_node_get(cfg_node_get(st->node, "spool"), "limit");
+        at = cfg_node_get(cfg_node_get(st->options, "spool"), "limit");
         cfg_error(
             r->errs, at ? at->at : here,
             "`exactly_once: shared` wants a `spool.limit` of at least twice `buffer.size`: one batch is read while "
             "another is delivered");
     }
+}
+
+/* What is said of one destination. */
+static void check_outlet(const struct rules *r, struct stream_settings *st, const struct settings_use *use)
+{
+    const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
+
+    if (use->all || use->transforms)
+        check_transforms(r, st, use->all);
+    if (!use->all && !use->destinations)
+        return;
+    check_format(r, st);
+    settings_partition_check(r->errs, st);
+    check_sink(r, st, &destination);
+    check_sink(r, st, &backup);
 }
 
 void settings_rules(struct cfg_errors *errs, struct settings *s, const struct settings_use *use)
@@ -297,8 +321,6 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
     }
     for (size_t i = 0; i < s->stream_count; i++) {
         struct stream_settings *st = &s->streams[i];
-        const struct settings_sink destination = settings_destination(st), backup = settings_backup(st);
-        bool meant = use->all || !use->stream || strcmp(st->name, use->stream) == 0;
 
         for (size_t j = 0; use->all && j < st->input_count; j++) {
             struct input_settings *in = &st->inputs[j];
@@ -314,14 +336,10 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
             if (in->from.bound && in->ops->digest)
                 in->ops->digest(in->conf, s->base_dir, in->content);
         }
-
-        if (meant && (use->all || use->transforms))
-            check_transforms(&r, st, use->all);
-        if (meant && (use->all || use->destinations)) {
-            check_format(&r, st);
-            settings_partition_check(errs, st);
-            check_sink(&r, st, &destination);
-            check_sink(&r, st, &backup);
-        }
+        if (!use->all && use->stream && strcmp(st->name, use->stream) != 0)
+            continue;
+        check_outlet(&r, st, use);
+        for (size_t j = 0; j < st->more_count; j++)
+            check_outlet(&r, &st->more[j], use);
     }
 }

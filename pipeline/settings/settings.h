@@ -56,7 +56,9 @@ struct stream_settings {
     char *name;
     struct srcpos at;
     const struct cfg_node *node; /* all of it, as it stands in the file */
-    bool api;                    /* has the input `api` */
+    /* All options that hold for what is delivered: the same; or of one of `destinations` what it says, and what the stream says for all. */
+    const struct cfg_node *options;
+    bool api; /* has the input `api` */
     struct input_settings *inputs;
     size_t input_count;
     bool at_source;                    /* its seals are kept where its records come from (input_ops.shares), */
@@ -94,8 +96,10 @@ struct stream_settings {
     struct stream_settings *more; /* ... and these are the others, with the same name, spool and inputs */
     size_t more_count;
     const struct stream_settings *of; /* of one of those: the first; NULL: it is that, or the only one */
+    struct cfg_strings give_up;       /* destinations that are gone, and what waits for them with them */
     char *outlet;                     /* the destination's own name; NULL: it has none, because it is the only one */
-    char *label;                      /* for messages, STREAM/DESTINATION; NULL: the stream's name */
+    struct settings_merged *merged;   /* its options; NULL: `destination` */
+    char *label;                      /* for people, STREAM:DESTINATION; NULL: the stream's name */
 };
 
 struct settings {
@@ -166,7 +170,7 @@ const char *settings_outlet_name(const struct stream_settings *outlet);
 /* What it is called in a list that gives it no name. */
 const char *settings_outlet_default_name(const struct stream_settings *outlet);
 const struct stream_settings *settings_whole(const struct stream_settings *outlet);
-/* What messages call it. */
+/* What messages and pages call it, and what it is asked for by: STREAM:DESTINATION of one of several; no stream is called so. */
 const char *settings_label(const struct stream_settings *outlet);
 
 /* A place that a stream delivers to: its destination, its backup. */

@@ -206,101 +206,12 @@ static void release_destination(void *out)
         settings_options_free(st->sink->fields, &st->sink_conf);
 }
 
-/* --- when a delivery is given up, and where its records go then ---------------------------------------------------- */
-
-/* `file: {...}` or `s3: {...}`: the key names the sink. */
-static void bind_backup(struct cfg_errors *errs, const struct cfg_node *node, void *out)
+/* Read as a whole, before everything else (destinations.c). */
+static void bind_nothing(struct cfg_errors *errs, const struct cfg_node *node, void *out)
 {
-    struct stream_settings *st = out;
-
-    if (!node)
-        return;
-    if (st->backup) {
-        cfg_error(errs, node->key->at, "`backup` wants one place, and `%s` is a second one", node->key->text);
-        return;
-    }
-    st->backup = sink_find(node->key->text);
-    st->backup_conf =
-        settings_options_bind(errs, node, node->key->at, st->backup->fields, st->backup->conf_size, &st->backup_from);
-}
-
-static void release_backup(void *out)
-{
-    struct stream_settings *st = out;
-
-    if (st->backup_conf)
-        settings_options_free(st->backup->fields, &st->backup_conf);
-}
-
-static const struct cfg_choice modes[] = {{"failed", 0}, {"all", 1}, {NULL, 0}};
-
-const struct cfg_field settings_backup_fields[] = {
-    {.name = "mode",
-     .type = CFG_BOOL,
-     .offset = offsetof(struct stream_settings, backup_all),
-     .choices = modes,
-     .def = "failed",
-     .help = "`failed`: records that could not be processed or delivered; `all`: every source record as well"},
-    {.name = "file",
-     .type = CFG_CUSTOM,
-     .bind = bind_backup,
-     .release = release_backup,
-     .syntax = "options of the destination `file`",
-     .help = "a folder; `path` may not be that of a destination"},
-    {.name = "s3",
-     .type = CFG_CUSTOM,
-     .bind = bind_backup,
-     .syntax = "options of the destination `s3`",
-     .help = "a bucket"},
-    {.name = NULL},
-};
-
-/* Firehose's RetryOptions, which end at two hours. */
-const struct cfg_field settings_retry_fields[] = {
-    {.name = "duration",
-     .type = CFG_DURATION,
-     .offset = offsetof(struct stream_settings, retry_duration),
-     .min = 0,
-     .max = 7 * 24 * 3600 * NSEC_PER_SEC,
-     .help = "how long a delivery may fail before its records go to the backup (without a backup: never); left out: "
-             "24h for file "
-             "and s3, 300s for the others"},
-    {.name = NULL},
-};
-
-/* --- the places that a stream delivers to ------------------------------------------------------------------------- */
-
-struct settings_sink settings_destination(const struct stream_settings *st)
-{
-    return (struct settings_sink){.ops = st->sink, .conf = st->sink_conf, .from = st->sink_from};
-}
-
-struct settings_sink settings_backup(const struct stream_settings *st)
-{
-    return (struct settings_sink){.ops = st->backup, .conf = st->backup_conf, .from = st->backup_from, .backup = true};
-}
-
-struct sink_env settings_sink_env(const struct settings *s, const struct stream_settings *st,
-                                  const struct settings_sink *sink)
-{
-    static const unsigned char nobody[16];
-
-    return (struct sink_env){
-        .stream = st->name,
-        .identity = nobody,
-        .version = 1,
-        .base_dir = s->base_dir,
-        .tmp_dir = s->data_dir,
-        .backup = sink->backup,
-    };
-}
-
-int settings_sink_open(const struct settings *s, const struct stream_settings *st, const struct settings_sink *sink,
-                       void **state, struct err *e)
-{
-    const struct sink_env env = settings_sink_env(s, st, sink);
-
-    return sink->ops->open(state, sink->conf, &env, e);
+    (void)errs;
+    (void)node;
+    (void)out;
 }
 
 /* --- one stream ----------------------------------------------------------------------------------------------------
@@ -436,6 +347,20 @@ const struct cfg_field settings_stream_fields[] = {
      .required = true,
      .syntax = "exactly one destination",
      .help = "where records go: one of the destinations of `sluice reference`"},
+    {.name = "destinations",
+     .type = CFG_CUSTOM,
+     .bind = bind_nothing,
+     .syntax = "list of destinations",
+     .help =
+         "in place of `destination`: several, each with its own place in the spool, retries and books; what is said "
+         "beside one "
+         "(`- s3: { ... }`, and below it `compression: gzip`) is for it alone, what the stream says is for all others"},
+    {.name = "give_up",
+     .type = CFG_STRINGS,
+     .offset = offsetof(struct stream_settings, give_up),
+     .help = "names of destinations that are not in the configuration any more: what the spool keeps for them is given "
+             "up, and "
+             "counted in the log; left out: it stays until they are configured again, and takes its room"},
     {.name = "deliveries_in_flight",
      .type = CFG_BLOCK,
      .fields = in_flight_fields,
@@ -478,20 +403,18 @@ static void check_buffer(struct cfg_errors *errs, const struct cfg_node *buffer,
                   BUFFER_SPOOL_PART);
 }
 
-static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
-                        struct stream_settings *st)
+/* A destination, and all that is said of it. */
+static void bind_outlet(struct cfg_errors *errs, struct stream_settings *st)
 {
-    const struct cfg_node *in_flight = cfg_node_get(node, "deliveries_in_flight");
+    const struct cfg_node *node = st->options, *in_flight = cfg_node_get(node, "deliveries_in_flight");
     const struct cfg_node *backup = cfg_node_get(node, "backup"), *retry = cfg_node_get(node, "retry");
-    char shown[TEXT_SHOWN_MAX + 4];
 
-    if (!settings_is_stream_name(node->key->text))
-        cfg_error(errs, node->key->at, "`%s` cannot name a stream: 1 to %d of a-z A-Z 0-9 _ . -",
-                  text_show(node->key->text, shown), STREAM_NAME_MAX);
-    st->name = mem_strdup(node->key->text);
-    st->at = node->key->at;
-    st->node = node;
     cfg_bind(errs, node, settings_stream_fields, st);
+    if (st->of) { /* what is the whole stream's is not in these options */
+        st->api = false;
+        st->memory = st->of->memory;
+        st->spool_limit = st->of->spool_limit;
+    }
     if (backup && (backup->kind == CFG_NODE_MAP || cfg_node_is_null(backup)) && !backup->bad && !st->backup)
         cfg_error(errs, backup->at, "`backup` wants a place: `file: { path: ... }` or `s3: { bucket: ... }`");
     if (st->sink && (!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")))
@@ -501,6 +424,27 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",
                   (int)st->in_flight_min, (int)st->in_flight);
+}
+
+static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
+                        struct stream_settings *st)
+{
+    char shown[TEXT_SHOWN_MAX + 4];
+
+    if (!settings_is_stream_name(node->key->text))
+        cfg_error(errs, node->key->at, "`%s` cannot name a stream: 1 to %d of a-z A-Z 0-9 _ . -",
+                  text_show(node->key->text, shown), STREAM_NAME_MAX);
+    st->name = mem_strdup(node->key->text);
+    st->at = node->key->at;
+    st->node = st->options = node;
+    if (node->kind != CFG_NODE_MAP || !settings_destinations_bind(errs, node, st, bind_outlet))
+        bind_outlet(errs, st);
+    for (size_t i = 0; i < st->give_up.n; i++)
+        if (!settings_is_stream_name(st->give_up.v[i]))
+            cfg_error(errs, cfg_node_get(node, "give_up")->at, "`give_up` wants names of destinations");
+        else if (settings_outlet_named(st, st->give_up.v[i]))
+            cfg_error(errs, cfg_node_get(node, "give_up")->at, "`give_up`: `%s` is a destination of this stream",
+                      st->give_up.v[i]);
     s->api_used = s->api_used || st->api;
     for (size_t i = 0; i < st->input_count; i++) {
         const struct input_settings *in = &st->inputs[i];
@@ -508,6 +452,13 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
         if (in->ops->shares && in->ops->shares(in->conf, st->shared_identity))
             st->at_source = true;
     }
+}
+
+static void release_stream(struct stream_settings *st)
+{
+    cfg_release(settings_stream_fields, st);
+    settings_destinations_release(st);
+    mem_free(st->name);
 }
 
 /* --- all streams ---------------------------------------------------------------------------------------------------
@@ -571,8 +522,7 @@ void settings_drop_stream(struct settings *s, size_t index)
     struct stream_settings *st = &s->streams[index];
     struct cfg_node *root = s->tree->root;
 
-    cfg_release(settings_stream_fields, st);
-    mem_free(st->name);
+    release_stream(st);
     for (size_t i = 0; i < root->count; i++)
         if (strcmp(root->items[i]->key->text, "streams") == 0)
             drop_node(root->items[i], st->node);
@@ -583,10 +533,8 @@ void settings_streams_release(void *out)
 {
     struct settings *s = out;
 
-    for (size_t i = 0; i < s->stream_count; i++) {
-        cfg_release(settings_stream_fields, &s->streams[i]);
-        mem_free(s->streams[i].name);
-    }
+    for (size_t i = 0; i < s->stream_count; i++)
+        release_stream(&s->streams[i]);
     MEM_CLEAR(s->streams);
     s->stream_count = 0;
 }

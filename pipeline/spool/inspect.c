@@ -79,14 +79,15 @@ int spool_peek(const char *dir, bool *has_log, uint64_t *waiting, struct err *e)
     return rc;
 }
 
-int spool_inspect_parcels(const char *dir, void (*parcel)(void *ctx, const struct parcel *p), void *ctx, struct err *e)
+int spool_inspect_parcels(const char *dir, const char *reader, void (*parcel)(void *ctx, const struct parcel *p),
+                          void *ctx, struct err *e)
 {
     struct spool_state st;
     bool has_log;
     int rc = load_state(dir, &st, &has_log, e);
 
     for (size_t i = 0; rc == 0 && i < st.reader_count; i++)
-        for (size_t k = 0; k < st.readers[i]->parcels.count; k++)
+        for (size_t k = 0; strcmp(st.readers[i]->name, reader) == 0 && k < st.readers[i]->parcels.count; k++)
             parcel(ctx, &st.readers[i]->parcels.list[k].parcel);
     spool_state_release(&st);
     return rc;

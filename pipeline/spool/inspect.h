@@ -52,8 +52,8 @@ MUST_CHECK int spool_inspect(const char *dir, struct spool_report *out,
 /* How many records wait for a reader, by the newest segment's state: reads little, and does not look for damage. No folder has no log. */
 MUST_CHECK int spool_peek(const char *dir, bool *has_log, uint64_t *waiting, struct err *e);
 
-/* Each parcel that the log knows, in the order of their numbers; as spool_peek(). It is borrowed for the call. */
-MUST_CHECK int spool_inspect_parcels(const char *dir, void (*parcel)(void *ctx, const struct parcel *p), void *ctx,
-                                     struct err *e);
+/* Each parcel of the reader of this name that the log knows, in the order of their numbers; as spool_peek(). It is borrowed for the call. */
+MUST_CHECK int spool_inspect_parcels(const char *dir, const char *reader,
+                                     void (*parcel)(void *ctx, const struct parcel *p), void *ctx, struct err *e);
 
 #endif

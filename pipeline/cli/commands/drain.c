@@ -9,6 +9,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/encode/stage.h"
+#include "pipeline/encode/stage_left.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
 #include "pipeline/spool/spool.h"
@@ -127,13 +128,22 @@ static int check_name(const struct drain *d, const struct settings *s, bool *not
 
 static int deliver(const struct drain *d, const struct settings *s)
 {
-    struct stream_settings one = *settings_stream(s, d->to);
+    struct stream_settings one = *settings_stream(s, d->to), *more = one.more;
     struct settings alone = *s;
     int rc;
 
     one.name = mem_strdup(d->name);
     one.api = one.memory = false;
     one.input_count = 0;
+    one.label = NULL;
+    one.more = mem_array(one.more_count, sizeof(*one.more));
+    for (size_t i = 0; i < one.more_count; i++) {
+        one.more[i] = more[i];
+        one.more[i].name = one.name;
+        one.more[i].label = NULL;
+        one.more[i].memory = false;
+        one.more[i].of = &one;
+    }
     alone.streams = &one;
     alone.stream_count = 1;
     alone.api_used = false;
@@ -142,6 +152,7 @@ static int deliver(const struct drain *d, const struct settings *s)
     rc = cli_run_once(&alone, d->timeout);
     if (rc == CLI_DONE)
         printf("stream %s: nothing is left of it; %s/streams/%s can be removed\n", d->name, s->data_dir, d->name);
+    mem_free(one.more);
     mem_free(one.name);
     return rc;
 }
@@ -211,23 +222,26 @@ static int print_parcel(struct printing *p, const char *dir, const struct parcel
 }
 
 /* Source records that are there for the backup are copies. */
-static int print_staged(struct printing *p, const char *dir, struct err *e)
+static int print_staged(struct printing *p, const char *data_dir, const char *stream, struct err *e)
 {
     const struct spool_reader *r;
     struct parcel known;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && (r = spool_reader(p->spool, i)); i++)
+    for (size_t i = 0; rc == 0 && (r = spool_reader(p->spool, i)); i++) {
+        char *dir = stage_dir(data_dir, stream, spool_reader_name(r));
+
         for (size_t k = 0; rc == 0 && staged_parcel(r, k, &known); k++)
             if (stage_note_read(known.note).kind != STAGE_SOURCES)
                 rc = print_parcel(p, dir, &known, e);
+        mem_free(dir);
+    }
     return rc;
 }
 
 static int print_spool(const struct drain *d, const struct settings *s, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, d->name);
-    char *staging = mem_printf("%s/streams/%s/staging", s->data_dir, d->name);
     struct spool_conf conf = {.stream = d->name, .dir = dir, .limit = UINT64_MAX};
     struct committer *committer = NULL;
     struct spool_recovery found;
@@ -237,7 +251,7 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
 
     buf_init(&p.raw, FRAME_READ_MAX);
     if (committer_start(&committer, e) == 0 && spool_open(&p.spool, &conf, committer, &found, e) == 0)
-        rc = print_staged(&p, staging, e);
+        rc = print_staged(&p, s->data_dir, d->name, e);
     for (uint64_t seq = 1; rc == 0 && spool_waiting(p.spool, seq, &first, &end); seq = end)
         rc = print_range(&p, (struct spool_cursor){.seq = first}, end, e);
 
@@ -245,7 +259,6 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
     spool_close(&p.spool);
     buf_release(&p.raw);
     mem_free(dir);
-    mem_free(staging);
     if (rc == 0)
         fprintf(stderr, "stream %s: %" PRIu64 " record%s written, the spool keeps %s\n", d->name, p.written,
                 noun_s(p.written), p.written == 1 ? "it" : "them");

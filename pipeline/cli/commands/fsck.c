@@ -144,14 +144,16 @@ static void print_unknown(const struct staged_check *c, const struct spool_repor
     }
 }
 
-static void check_staged(struct fsck *f, const struct settings *s, const char *name, const struct spool_report *r)
+/* Of one reader. */
+static void check_staged(struct fsck *f, const struct settings *s, const char *name, const char *reader,
+                         const struct spool_report *r)
 {
-    char *dir = mem_printf("%s/streams/%s/staging", s->data_dir, name);
+    char *dir = stage_dir(s->data_dir, name, reader);
     struct staged_check c = {.fsck = f, .dir = dir};
     size_t unknown;
     struct err e;
 
-    if (spool_inspect_parcels(f->dir, check_parcel, &c, &e) < 0) {
+    if (spool_inspect_parcels(f->dir, reader, check_parcel, &c, &e) < 0) {
         f->damaged = true;
         printf("  what is staged cannot be checked: %s\n", e.msg);
     } else if ((unknown = stage_left_count(c.dir, c.numbers, c.count)) > 0) {
@@ -180,7 +182,10 @@ static void check_stream(struct fsck *f, const struct settings *s, const char *n
     } else {
         if (r.segments > 0)
             print_report(&r);
-        check_staged(f, s, name, &r);
+        if (r.reader_count == 0)
+            check_staged(f, s, name, "", &r);
+        for (size_t i = 0; i < r.reader_count; i++)
+            check_staged(f, s, name, r.readers[i].name, &r);
     }
     mem_free(dir);
 }

@@ -58,9 +58,11 @@ void service_status_text(struct engine *en, nsec wall_now, char *out, size_t siz
     struct engine_view view;
     struct stream_status s;
     size_t used = 0;
+    struct engine_status all;
 
+    engine_status(en, &all);
     engine_view_take(en, &view);
-    used += (size_t)snprintf(out, size, "%zu stream%s", view.count, noun_s(view.count));
+    used += (size_t)snprintf(out, size, "%zu stream%s", (size_t)all.streams, noun_s(all.streams));
     for (size_t i = 0, unwell = 0; engine_stream_status(&view, i, wall_now, &s); i++) {
         if (s.health != STREAM_OK && used < size)
             used += (size_t)snprintf(out + used, size - used, "%s%s (%s)", unwell++ ? ", " : "; not well: ", s.name,

@@ -76,6 +76,8 @@ void api_change_stream(struct api *a, const struct api_stream *stream);
 /* Puts are answered with ServiceUnavailableException, and its state is DELETING. Waits until those that had begun are answered, at most
  * until `mono`. True: nothing is appended to its spool any more. Also for a name that is not there. */
 MUST_CHECK bool api_close_stream(struct api *a, const char *name, nsec mono);
+/* One that was closed takes records again: it has another spool now. */
+void api_reopen_stream(struct api *a, const struct api_stream *stream);
 /* Closes it, and waits as long as that takes; then ResourceNotFoundException. */
 void api_remove_stream(struct api *a, const char *name);
 

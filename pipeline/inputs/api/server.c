@@ -102,6 +102,11 @@ void api_add_stream(struct api *a, const struct api_stream *stream)
     api_table_add(&a->streams, stream);
 }
 
+void api_reopen_stream(struct api *a, const struct api_stream *stream)
+{
+    api_table_reopen(&a->streams, stream);
+}
+
 void api_change_stream(struct api *a, const struct api_stream *stream)
 {
     api_table_change(&a->streams, stream);

@@ -66,6 +66,21 @@ void api_table_change(struct api_table *t, const struct api_stream *stream)
     pthread_mutex_unlock(&t->lock);
 }
 
+void api_table_reopen(struct api_table *t, const struct api_stream *stream)
+{
+    const struct api_stream *found;
+
+    pthread_mutex_lock(&t->lock);
+    found = api_streams_find(&t->streams, stream->name);
+    if (found) {
+        assert(found->deleting && served_of(found)->users == 0);
+        served_of(found)->stream = *stream;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (!found)
+        api_table_add(t, stream);
+}
+
 /* Locks: held. */
 static struct served *close_locked(struct api_table *t, const char *name, nsec mono)
 {

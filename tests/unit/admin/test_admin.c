@@ -62,14 +62,19 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
     if (index >= v->count)
         return false;
     *out = v->engine->streams[index];
+    out->stream = out->stream ? out->stream : out->name;
+    out->first = true;
     out->own = NULL; /* the asker's is a copy */
     *stream_status_words(out) = v->engine->words[index];
     return true;
 }
 
-const char *engine_stream_name(const struct engine_view *v, size_t index)
+bool engine_find_row(const struct engine_view *v, const char *name, size_t *index)
 {
-    return index < v->count ? v->engine->streams[index].name : NULL;
+    for (*index = 0; *index < v->count; ++*index)
+        if (strcmp(v->engine->streams[*index].name, name) == 0)
+            return true;
+    return false;
 }
 
 struct chronicle *engine_stream_chronicle(const struct engine_view *v, size_t index)

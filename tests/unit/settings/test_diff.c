@@ -139,8 +139,9 @@ static void try_one(const struct cfg_field *f, const char *name, enum cfg_effect
 }
 
 /* Those that are compared as they are written: each has a pair below. */
-static const char *const WRITTEN[] = {"api.credentials", "streams",     "inputs",      "transform",   "partition_keys",
-                                      "format",          "compression", "destination", "backup.file", "backup.s3"};
+static const char *const WRITTEN[] = {"api.credentials", "streams",   "inputs",      "transform",
+                                      "partition_keys",  "format",    "compression", "destination",
+                                      "backup.file",     "backup.s3", "destinations"};
 
 static bool is_written(const char *name)
 {
@@ -331,10 +332,34 @@ static int end(void **state)
     return rmdir(dir);
 }
 
+/* --- several destinations --- */
+
+#define SEVERAL(list, more) QUIET "streams:\n  app:\n    destinations:\n" list "    compression: gzip\n" more
+#define A                   "      - { file: { path: ./a }, name: a }\n"
+#define B                   "      - { file: { path: ./b }, name: b }\n"
+#define B_PLAIN             "      - { file: { path: ./b }, name: b, compression: none }\n"
+
+static void destinations_are_known_by_their_names(void **state)
+{
+    (void)state;
+    says(SEVERAL(A B, ""), SEVERAL(B A, ""), ""); /* their order is nothing */
+    says(SEVERAL(A B, ""), SEVERAL(A B_PLAIN, ""), "stream app: deliveries begin anew (b.compression)\n");
+    says(SEVERAL(A B_PLAIN, ""), SEVERAL(A B_PLAIN, "    buffer: { interval: 5s }\n"),
+         "stream app: deliveries begin anew (a.buffer.interval, b.buffer.interval)\n");
+    says(SEVERAL(A, ""), SEVERAL(A B, ""), "stream app: deliveries begin anew (destinations)\n");
+    says(SEVERAL(A B, ""), SEVERAL(B, "    spool: { limit: 2GiB }\n"),
+         "stream app: deliveries begin anew (spool.limit, destinations)\n");
+    says(BEFORE, SEVERAL(A, ""), "stream app: deliveries begin anew (destinations)\n");
+    says(SEVERAL(A, "    durability: memory\n"), SEVERAL(A B, "    durability: memory\n"),
+         "c.yaml:4:5: stream `app`: `destinations` is another one than it runs with, and takes effect with a restart "
+         "only\nstream app: deliveries begin anew (destinations)\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_option_is_seen),
+        cmocka_unit_test(destinations_are_known_by_their_names),
         cmocka_unit_test(what_no_row_compares_is_compared_as_it_is_written),
         cmocka_unit_test(what_says_the_same_in_other_words_is_no_difference),
         cmocka_unit_test(what_needs_a_restart_is_a_mistake_with_its_place),

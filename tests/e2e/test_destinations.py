@@ -1,0 +1,153 @@
+"""A stream with several destinations: one spool, and for each destination a place of its own in it."""
+
+import gzip
+import threading
+
+from common import Load, numbered_lines, stream, to_file
+from firehose import Firehose
+from harness import wait_until
+from http_peer import Handler, HttpPeer
+from reloading import reload
+from s3_peer import S3Peer
+from test_admin import ask
+from test_orders import order, shown
+import objects
+
+
+class _Lines(Handler):
+    def do_POST(self):
+        body = self.read_body()
+        if body is None:
+            return
+        peer = self.server.peer
+        with peer.guard:
+            peer.lines += body.splitlines()
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class Lines(HttpPeer):
+    """Takes lines by HTTP."""
+
+    def __init__(self, t):
+        self.guard, self.lines = threading.Lock(), []
+        super().__init__(_Lines)
+        t.on_end(self.stop)
+
+    def destination(self):
+        return {"http": {"url": self.url() + "/put", "format": "lines"}, "compression": "none"}
+
+
+def books(d, **labels):
+    m = d.metrics()
+    b = {k: int(m.get(f"sluice_{k}_records{'' if k == 'spooled' else '_total'}", stream="app", **labels))
+         for k in ("incoming", "delivered", "dropped", "backed_up", "corrupt", "returned", "spooled")}
+    assert b["incoming"] == sum(v for k, v in b.items() if k != "incoming"), b
+    return b
+
+
+def wait_books(d, destination, count):
+    """`count` records came, and all of them are delivered there."""
+    def done():
+        b = books(d, destination=destination)
+        return b["delivered"] == count and b["spooled"] == 0
+    wait_until(f"{count} records in {destination}", done, 60 * d.slow)
+
+
+def spool_bytes(d):
+    return d.metrics().get("sluice_spool_disk_bytes", stream="app", destination="s3")
+
+
+def test_each_destination_has_its_own_place_in_the_spool(t):
+    s3, http = S3Peer(), Lines(t)
+    t.on_end(s3.stop)
+    http.stop()
+    a = {**to_file(t, "a"), "name": "a", "buffer": {"interval": "100ms"}, "compression": "none"}
+    s3_and_http = [s3.destination(), http.destination()]
+    config = {"streams": {"app": {**stream(None, interval="0s", compression="gzip", spool={"limit": "4MiB"}), "destinations": [a] + s3_and_http}}}
+    del config["streams"]["app"]["destination"]
+    d = t.daemon(config).start()
+    client = Firehose(d.api_port)
+    lines = numbered_lines(t.random, 4000, longest=400)
+
+    # One is dead: the others go on, and what is for it stays, also over a kill.
+    client.put_all("app", lines[:2000])
+    wait_books(d, "a", 2000)
+    wait_books(d, "s3", 2000)
+    assert books(d, destination="http")["spooled"] == 2000
+    held = spool_bytes(d)
+    wait_until("it says which one fails", lambda: "stream app:http is retrying" in ask(d, "/readyz")[2], 20 * t.slow)
+    page = ask(d, "/")[2]
+    assert all(f'href="/streams/app:{name}"' in page for name in ("a", "s3", "http")), page
+    d.kill9()
+    d.start()
+    wait_books(d, "a", 2000)
+    wait_books(d, "s3", 2000)
+    assert books(d, destination="http")["spooled"] == 2000
+
+    # One is paused: the others are not.
+    assert order(d, "pause", "app:a")[0] == 200 and shown(d, "app:a")["health"] == "paused"
+    client = Firehose(d.api_port)
+    client.put_all("app", lines[2000:3000])
+    wait_books(d, "s3", 3000)
+    assert books(d, destination="a")["spooled"] == 1000
+    assert order(d, "resume")[0] == 200
+    wait_books(d, "a", 3000)
+
+    # It comes back: all is there once, and the spool is free.
+    http.start()
+    order(d, "retry", "app:http")
+    wait_books(d, "http", 3000)
+    wait_until("the spool is free", lambda: spool_bytes(d) < held / 2, 20 * t.slow)
+
+    # One goes, one comes, while records come in; the others do not notice.
+    load = Load(d, "app", b"while", pause=0.005)
+    load.start()
+    wait_until("records come in", lambda: len(load.acked) > 500, 20 * t.slow)
+    config["streams"]["app"]["destinations"] = s3_and_http + [{**to_file(t, "b"), "name": "b"}]
+    text = reload(d, config)
+    assert "deliveries begin anew (destinations)" in text, text
+    so_far = len(load.acked)
+    wait_until("records come in again", lambda: len(load.acked) > so_far + 500, 20 * t.slow)
+    load.stop()
+    assert not load.unknown, "each put was answered"
+    all_of_it = lines[:3000] + load.acked
+    wait_books(d, "s3", len(all_of_it))
+    wait_books(d, "http", len(all_of_it))
+    wait_until("nothing is left for b", lambda: books(d, destination="b")["spooled"] == 0, 30 * t.slow)
+    assert not d.metrics().text.count('destination="a"')
+    d.stop()
+
+    s3.assert_clean()
+    objects.assert_exactly_once(b"".join(gzip.decompress(v) for v in s3.snapshot().values()).splitlines(), all_of_it)
+    objects.assert_exactly_once(http.lines, all_of_it)
+    got = objects.lines(objects.read_dir(t.path("a")))
+    late = objects.lines(objects.read_dir(t.path("b")))
+    assert len(set(got)) == len(got) and set(lines[:3000]) <= set(got) <= set(all_of_it)
+    assert len(set(late)) == len(late) and set(late) <= set(all_of_it)
+    assert set(got) | set(late) == set(all_of_it), "what a did not get any more, b got"
+
+
+def test_one_becomes_several_and_a_dead_one_is_given_up(t):
+    one = {"shutdown": {"grace": "0s"}, "streams": {"app": stream(to_file(t, "a"), interval="0s")}}
+    d = t.daemon(one).start()
+    Firehose(d.api_port).put_all("app", [b"1", b"2"])
+    d.wait_delivered("app", 2)
+    several = {**one, "streams": {"app": {**one["streams"]["app"], "destinations": [to_file(t, "a"), {"http": {
+        "url": "http://127.0.0.1:9/", "format": "lines"}, "name": "dead"}]}}}
+    del several["streams"]["app"]["destination"]
+    reload(d, several)
+    Firehose(d.api_port).put_all("app", [b"3"])
+    wait_books(d, "file", 3)
+    assert books(d, destination="dead") == {**books(d, destination="dead"), "incoming": 1, "spooled": 1}
+    reload(d, one)
+    d.wait_logged("a destination is removed, and records for it stay in the spool.*destination=dead.*records=1")
+    assert books(d)["delivered"] == 3, "the first went on"
+    one["streams"]["app"]["give_up"] = ["dead"]
+    reload(d, one)
+    d.wait_logged("records for a destination that is gone are given up.*destination=dead.*records=1")
+    Firehose(d.api_port).put_all("app", [b"4"])
+    d.wait_delivered("app", 4)
+    d.stop()
+    objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("a"))), [b"1", b"2", b"3", b"4"])
