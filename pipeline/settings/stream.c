@@ -62,7 +62,7 @@ static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, str
     }
     st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
     in = &st->inputs[st->input_count++];
-    in->ops = ops;
+    *in = (struct input_settings){.ops = ops};
     in->conf = settings_options_bind(errs, c.options, c.name->at, ops->fields, ops->conf_size, &in->from);
 }
 
