@@ -142,8 +142,8 @@
 #define FRAME_READ_MAX (FRAME_LONE_BYTES + 2 * FRAME_MAX_BYTES + 256 * KIB + 64 * KIB + 52 * KIB + 16 * KIB)
 /* A checkpoint holds all positions: some 100,000 of the largest. */
 #define FRAME_EXTRA_MAX LIMIT(256 * MIB, 8 * MIB)
-/* Where a frame's records come from: a path and a little; what is longer is cut. */
-#define FRAME_ORIGIN_MAX (4 * KIB)
+/* Where a frame's records come from: a path and a little, and what is known of all of them; what is longer is cut. */
+#define FRAME_ORIGIN_MAX (5 * KIB)
 /* A position's source name and cursor. */
 #define POSITION_SOURCE_MAX 512
 #define POSITION_CURSOR_MAX 1024

@@ -49,9 +49,11 @@ static const char *value_end(const char *p, const char *end)
     return end;
 }
 
+/* Behind a NUL there are facts (frame.h). */
 void lua_meta_push_fact(lua_State *L, struct slice origin, struct slice name)
 {
-    const char *p = origin.p, *end = origin.p + origin.n;
+    const char *p = origin.p, *nul = origin.n ? memchr(p, '\0', origin.n) : NULL, *end = nul ? nul : p + origin.n;
+    struct slice value;
 
     while (p < end) {
         const char *equals = memchr(p, '=', (size_t)(end - p)), *behind;
@@ -65,7 +67,10 @@ void lua_meta_push_fact(lua_State *L, struct slice origin, struct slice name)
         }
         p = behind + 1;
     }
-    lua_pushnil(L);
+    if (nul && facts_find(slice_of(nul + 1, (size_t)(origin.p + origin.n - nul - 1)), name, &value))
+        lua_pushlstring(L, value.p, value.n);
+    else
+        lua_pushnil(L);
 }
 
 /* The origin's first: nobody who wrote a message passes for another source. */

@@ -297,6 +297,8 @@ struct http_client *http_listener_add(struct http_listener *l, int fd)
 
 void http_client_deadline(struct http_client *c, nsec now, nsec deadline)
 {
+    if (!c)
+        return;
     atomic_store_explicit(&c->since, now, memory_order_relaxed);
     atomic_store_explicit(&c->deadline, deadline, memory_order_relaxed);
 }

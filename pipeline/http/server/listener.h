@@ -53,7 +53,7 @@ void http_listener_free(struct http_listener **l); /* all clients must have been
 
 /* A connection that was taken is open now; its first request has conf.timeout from here. */
 struct http_client *http_listener_add(struct http_listener *l, int fd);
-/* Its next step must be done by then. NSEC_NEVER: as long as it takes. */
+/* Its next step must be done by then. NSEC_NEVER: as long as it takes. NULL: nobody is waited for. */
 void http_client_deadline(struct http_client *c, nsec mono_now, nsec deadline);
 void http_listener_remove(struct http_listener *l, struct http_client **c);
 

@@ -47,8 +47,6 @@ struct input {
 
     _Atomic uint64_t number; /* the next one */
 
-    pthread_mutex_t ids; /* held while keys are looked for and their frames appended */
-
     pthread_mutex_t lock;
     pthread_cond_t quiet;
     enum push_gate gate;                /* guarded by lock, as what follows */
@@ -105,7 +103,7 @@ struct push_request {
 
     char key[PUSH_KEY_MAX + 1]; /* "": none */
     size_t expected;            /* bytes of its records, about; 0: as many as the body's */
-    struct buf facts;           /* of each record */
+    struct buf facts;           /* of all its records */
     bool facts_cut;
 
     STAILQ_HEAD(, push_frame) frames;
@@ -144,7 +142,9 @@ void push_body_drop(struct push_request *rq); /* but for what was noted */
 void push_body_drop_note(struct push_request *rq);
 MUST_CHECK bool push_body_is_known(const char *encoding); /* may a header say so? NULL: as it is */
 
-/* store.c: the last frame is whole. -1: refused. */
+/* store.c: held while keys are looked for and their frames appended: the same for all inputs of a stream. */
+pthread_mutex_t *push_store_ids(const struct input *in);
+/* The last frame is whole. -1: refused. */
 MUST_CHECK int push_store_close(struct push_request *rq);
 /* True: it waits, and is judged when it was resumed. */
 MUST_CHECK bool push_store(struct push_request *rq);

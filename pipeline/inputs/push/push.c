@@ -140,7 +140,6 @@ int push_open(struct input **out, const struct push_protocol *protocol, const st
     in->conf = conf;
     in->env = *env;
     in->label = input_health_label(env->health, protocol->name);
-    pthread_mutex_init(&in->ids, NULL);
     pthread_mutex_init(&in->lock, NULL);
     pthread_cond_init(&in->quiet, NULL);
     TAILQ_INIT(&in->storing);
@@ -168,7 +167,6 @@ void push_close(struct input **inp)
     http_access_free(&in->access);
     pthread_cond_destroy(&in->quiet);
     pthread_mutex_destroy(&in->lock);
-    pthread_mutex_destroy(&in->ids);
     MEM_CLEAR(*inp);
 }
 

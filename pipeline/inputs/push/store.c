@@ -3,20 +3,27 @@
  * has left nothing.
  *
  * The id of a frame says which records of which request it has, so that a request that comes again is compared frame by frame. It is looked for, and its
- * frames are appended, under one lock: of two requests with one key the second finds that the first is under way. */
+ * frames are appended, under one lock of the stream: of two requests with one key, to whichever of its inputs, the second finds that the first is under
+ * way.
+ *
+ * What is known of all records stands once in each frame, beside where they are from: so where a frame ends does not depend on it. */
 #include "pipeline/inputs/push/impl.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     BESIDE_FRAME = 1024, /* its header, origin and id */
     BESIDE_RECORD = 4,   /* a newline, and its length */
     BESIDE_FACTS = 3,    /* their length */
     FRAME_ID_ROOM = PUSH_KEY_MAX + 48,
+    ORIGIN_TEXT = 768, /* a path, an address, and their names */
 };
+
+_Static_assert(ORIGIN_TEXT + PUSH_FACTS_MAX <= FRAME_ORIGIN_MAX, "what is known of a request fits");
 
 /* --- records into frames -------------------------------------------------------------------------------------------- */
 
@@ -81,6 +88,19 @@ int push_store_close(struct push_request *rq)
     return close_frame(rq);
 }
 
+/* Where it is from, and what is known of all records of the request. */
+static void set_origin(struct push_request *rq, struct frame *f)
+{
+    char origin[FRAME_ORIGIN_MAX];
+    int n = snprintf(origin, ORIGIN_TEXT, "input=%s path=%s address=%s", rq->in->protocol->name, rq->in->path,
+                     rq->exchange->from);
+    size_t end = n < ORIGIN_TEXT ? (size_t)n : ORIGIN_TEXT - 1;
+
+    if (rq->facts.n > 0) /* behind the NUL */
+        memcpy(origin + ++end, rq->facts.p, rq->facts.n);
+    frame_set_origin(f, slice_of(origin, end + rq->facts.n));
+}
+
 /* For a record of n bytes and those behind it. */
 static int open_frame(struct push_request *rq, size_t n)
 {
@@ -89,7 +109,6 @@ static int open_frame(struct push_request *rq, size_t n)
     struct input *in = rq->in;
     size_t rest = (rq->expected ? rq->expected : rq->body.n) + 64,
            want = rest < PUSH_FRAME_BYTES ? rest : PUSH_FRAME_BYTES;
-    char origin[512];
     struct push_frame *f;
 
     if (rq->frame_count == PUSH_FRAMES_MAX)
@@ -108,14 +127,13 @@ static int open_frame(struct push_request *rq, size_t n)
         mem_free(f);
         return push_no_memory(rq);
     }
-    snprintf(origin, sizeof(origin), "input=%s path=%s address=%s", protocol->name, in->path, rq->exchange->from);
-    frame_set_origin(f->frame, slice_str(origin));
+    set_origin(rq, f->frame);
     if (rq->key[0])
         frame_set_id_source(f->frame, slice_str(protocol->id_source),
                             protocol->bounds ? protocol->bounds(in->conf) : NONE);
     f->rq = rq;
     f->first = rq->count;
-    f->weight = BESIDE_FRAME;
+    f->weight = BESIDE_FRAME + rq->facts.n;
     STAILQ_INSERT_TAIL(&rq->frames, f, link);
     rq->frame_count++;
     count_frame(rq, f);
@@ -144,20 +162,6 @@ int push_add(struct push_request *rq, struct slice record, struct slice facts)
     if (record.n > RECORD_MAX_BYTES)
         return push_refuse(rq, rq->too_large, "record %lu has %zu bytes, and a record may have %llu at most",
                            (unsigned long)rq->count + 1, record.n, (unsigned long long)RECORD_MAX_BYTES);
-    if (facts.n > 0 && rq->facts.n > 0) { /* the record's own behind those of all */
-        size_t n = rq->facts.n;
-
-        rq->facts.max = RECORD_FACTS_MAX;
-        if (buf_add_slice(&rq->facts, facts) < 0)
-            facts_cut(rq);
-        m.facts = buf_slice(&rq->facts);
-        if (!add(rq, &m) && (close_frame(rq) < 0 || open_frame(rq, record.n) < 0 || !add(rq, &m)))
-            return rq->status ? -1 : push_no_memory(rq);
-        rq->facts.n = n;
-        return 0;
-    }
-    if (facts.n == 0)
-        m.facts = buf_slice(&rq->facts);
     if (!add(rq, &m) && (close_frame(rq) < 0 || open_frame(rq, record.n) < 0 || !add(rq, &m)))
         return rq->status ? -1 : push_no_memory(rq);
     return 0;
@@ -265,6 +269,16 @@ static void append_all(struct push_request *rq)
     }
 }
 
+pthread_mutex_t *push_store_ids(const struct input *in)
+{
+#define ROW PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER
+    static pthread_mutex_t ids[] = {ROW, ROW, ROW,
+                                    ROW}; /* streams that share one are in nobody's way: it is held for a moment */
+#undef ROW
+
+    return &ids[((uintptr_t)in->env.spool >> 8) % ARRAY_LEN(ids)];
+}
+
 /* Marks what is safe already. False: some of it is on its way. *weight: of what is not safe; 0: all is. */
 static bool look_for_key(struct push_request *rq, uint64_t *weight)
 {
@@ -323,7 +337,7 @@ static void conclude_stored(struct push_request *rq, const char *why)
 
 bool push_store(struct push_request *rq)
 {
-    struct input *in = rq->in;
+    pthread_mutex_t *ids = push_store_ids(rq->in);
     bool waits = false;
     uint64_t weight;
 
@@ -331,7 +345,7 @@ bool push_store(struct push_request *rq)
         conclude_stored(rq, "there was nothing to store");
         return false;
     }
-    pthread_mutex_lock(&in->ids);
+    pthread_mutex_lock(ids);
     if (!look_for_key(rq, &weight)) {
         push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the same request is being stored; send it again");
     } else if (weight > 0 && has_room(rq, weight) && enter(rq)) {
@@ -342,7 +356,7 @@ bool push_store(struct push_request *rq)
         MHD_suspend_connection(rq->exchange->connection); /* first: it may be safe before spool_append() returns */
         append_all(rq);
     }
-    pthread_mutex_unlock(&in->ids);
+    pthread_mutex_unlock(ids);
     if (waits)
         finish(rq);
     else if (rq->status == 0)

@@ -94,8 +94,8 @@ void frame_wrote_lines(struct frame *f, size_t n);
 /* Which source this came from and how far it was read, made durable with the records. Copied. `cursor` replaces the one
  * stored for `source` before. A frame may hold records of several sources, FRAME_POSITIONS_MAX at most; of each the last call counts. */
 void frame_set_position(struct frame *f, struct slice source, struct slice cursor);
-/* Facts about the origin of all its records, for transforms: "input=tail path=/var/log/x". Copied, up to
- * 4 KiB. */
+/* Facts about the origin of all its records, for transforms: "input=tail path=/var/log/x", and behind a NUL, where there is one, those of
+ * which the values may be anything (facts.h). Copied, up to FRAME_ORIGIN_MAX. */
 void frame_set_origin(struct frame *f, struct slice origin);
 
 /* Is this of the id of one of its records? Looks through all of them. */
