@@ -310,8 +310,9 @@ static void move_base(struct kafka_batches *b)
     b->version++;
 }
 
-void kafka_batches_add_owed(struct kafka_batches *b, const struct kafka_batch *owed, bool as_it_was, uint64_t records,
-                            uint64_t number)
+/* It was not read to its end, perhaps, as the spool does not hold it: what is behind `end` is another batch then. */
+void kafka_batches_add_owed(struct kafka_batches *b, const struct kafka_batch *owed, bool as_it_was,
+                            const struct kafka_position *end, uint64_t records, uint64_t number)
 {
     size_t i = (size_t)(owed - b->v);
     struct kafka_batch *x = &b->v[i];
@@ -323,6 +324,8 @@ void kafka_batches_add_owed(struct kafka_batches *b, const struct kafka_batch *o
         return;
     }
     clear(x);
+    if (end->next > x->from && end->next < x->end.next)
+        x->end = *end;
     x->records = records;
     x->state = records > 0 ? KAFKA_BATCH_READ : KAFKA_BATCH_SETTLED; /* nothing is left of it */
     move_base(b);

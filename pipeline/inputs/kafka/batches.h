@@ -98,9 +98,9 @@ bool kafka_batch_is_as_it_was(const struct kafka_batch *owed, const struct kafka
 /* A new batch is in the spool: [from, end->next). */
 void kafka_batches_add(struct kafka_batches *b, int64_t from, const struct kafka_position *end, uint64_t records,
                        uint64_t number);
-/* An owed one is, `as_it_was` or as a new one; records 0: there is nothing left of it, and it is gone. */
-void kafka_batches_add_owed(struct kafka_batches *b, const struct kafka_batch *owed, bool as_it_was, uint64_t records,
-                            uint64_t number);
+/* An owed one is, `as_it_was`, or as a new one with what was read of it, up to `end`; records 0: there is nothing left of it, and it is gone. */
+void kafka_batches_add_owed(struct kafka_batches *b, const struct kafka_batch *owed, bool as_it_was,
+                            const struct kafka_position *end, uint64_t records, uint64_t number);
 /* All up to `seen` is in batches, or is nothing: with none left it is delivered. */
 void kafka_batches_seen(struct kafka_batches *b, const struct kafka_position *seen);
 

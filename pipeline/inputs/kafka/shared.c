@@ -95,7 +95,7 @@ static void close_owed(struct input *in)
     }
     if (records > 0)
         number = source_journal_add(in->env.seals, &b, NULL);
-    kafka_batches_add_owed(&part->batches, owed, same, records, number);
+    kafka_batches_add_owed(&part->batches, owed, same, &part->seen, records, number);
 }
 
 static void close_new(struct input *in)
@@ -299,10 +299,12 @@ void kafka_shared_turn(struct input *in, nsec now)
     now = clock_mono();
     if (t->step == KAFKA_TURN_READ || t->step == KAFKA_TURN_SEEK) {
         const struct kafka_part *part = t->part;
-        bool lost = part->state == KAFKA_PART_SEEK && part->lost_place;
+        bool lost = part->state == KAFKA_PART_SEEK && part->lost_place, stuck = is_stuck(in, now);
 
-        if (lost || part->state == KAFKA_PART_LEAVING || is_stuck(in, now) || now - t->heard >= KAFKA_TURN_QUIET)
-            kafka_turn_end_batch(in, is_stuck(in, now) && t->owed, true);
+        if (stuck) /* what waits for room that this batch itself has would wait for ever */
+            kafka_give_up_open(in);
+        if (lost || part->state == KAFKA_PART_LEAVING || stuck || now - t->heard >= KAFKA_TURN_QUIET)
+            kafka_turn_end_batch(in, stuck && t->owed, true);
     }
     if (t->step == KAFKA_TURN_CLOSE) {
         window_cut(&in->window);

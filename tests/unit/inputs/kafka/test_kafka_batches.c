@@ -98,7 +98,7 @@ static bool read_some(int i, int want)
     }
     p = at(end);
     if (owed)
-        kafka_batches_add_owed(&m->b, owed, kafka_batch_is_as_it_was(owed, &p, (uint64_t)(end - owed->from)), 1,
+        kafka_batches_add_owed(&m->b, owed, kafka_batch_is_as_it_was(owed, &p, (uint64_t)(end - owed->from)), &p, 1,
                                ++m->next_number);
     else
         kafka_batches_add(&m->b, m->seen, &p, (uint64_t)(end - m->seen), ++m->next_number);
@@ -467,6 +467,7 @@ static void what_is_owed_and_changed_is_a_new_batch(void **state)
         "seal from=25 next=30 last=29 time=7 bytes=3 crc=00000005 records=5 oldest=4 note=c";
     struct kafka_position p = at(20);
     const struct kafka_batch *owed;
+    const struct kafka_position gone = at(30);
     int64_t end;
 
     (void)state;
@@ -481,18 +482,39 @@ static void what_is_owed_and_changed_is_a_new_batch(void **state)
     p.last.crc++;
     assert_false(kafka_batch_is_as_it_was(owed, &p, 9));
     assert_false(kafka_batches_due(&b));
-    kafka_batches_add_owed(&b, owed, false, 8, 1);
+    kafka_batches_add_owed(&b, owed, false, &p, 8, 1);
     assert_true(kafka_batches_due(&b)); /* the seal that cannot be kept goes */
     assert_null(kafka_batches_next(&b, 20, &end));
     assert_int_equal(end, 25);               /* a new batch ends where the next sealed one begins */
     owed = kafka_batches_next(&b, 26, &end); /* its first record is gone */
     assert_non_null(owed);
-    kafka_batches_add_owed(&b, owed, false, 0, 0); /* and then the others */
+    kafka_batches_add_owed(&b, owed, false, &gone, 0, 0); /* and then the others */
     assert_null(kafka_batches_next(&b, 30, &end));
     assert_int_equal(end, INT64_MAX);
     assert_int_equal(b.base.next, 10);
     assert_true(kafka_batches_settle(&b, 1));
     assert_int_equal(b.base.next, 30);
+    kafka_batches_release(&b);
+}
+
+/* The spool does not hold all of it: what is delivered is what was read, and the offset moves no farther. */
+static void what_is_owed_and_too_large_is_several_batches(void **state)
+{
+    struct kafka_batches b = {.n = 0};
+    const char *meta =
+        "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=00000005 records=10 oldest=4 note=a";
+    const struct kafka_position part = at(14), rest = at(20);
+    int64_t end;
+
+    (void)state;
+    assert_true(kafka_batches_restore(&b, 10, slice_str(meta)));
+    kafka_batches_add_owed(&b, kafka_batches_next(&b, 10, &end), false, &part, 4, 1);
+    assert_null(kafka_batches_next(&b, 14, &end));
+    kafka_batches_add(&b, 14, &rest, 6, 2);
+    assert_true(kafka_batches_settle(&b, 1));
+    assert_int_equal(b.base.next, 14);
+    assert_true(kafka_batches_settle(&b, 2));
+    assert_int_equal(b.base.next, 20);
     kafka_batches_release(&b);
 }
 
@@ -504,12 +526,13 @@ static void what_is_owed_and_gone_has_no_seal_any_more(void **state)
         "sluice next=10\nseal from=10 next=20 last=19 time=7 bytes=3 crc=00000005 records=9 oldest=4 note=a\n"
         "seal from=20 next=30 last=29 time=7 bytes=3 crc=00000005 records=5 oldest=4 note=b";
     char out[KAFKA_METADATA_MAX];
+    const struct kafka_position p = at(30);
     int64_t end;
 
     (void)state;
     assert_true(kafka_batches_restore(&b, 10, slice_str(meta)));
-    kafka_batches_add_owed(&b, kafka_batches_next(&b, 10, &end), true, 9, 1);
-    kafka_batches_add_owed(&b, kafka_batches_next(&b, 20, &end), false, 0, 0);
+    kafka_batches_add_owed(&b, kafka_batches_next(&b, 10, &end), true, &p, 9, 1);
+    kafka_batches_add_owed(&b, kafka_batches_next(&b, 20, &end), false, &p, 0, 0);
     assert_true(kafka_batches_restore(&next, 10, kafka_batches_offer(&b, out)));
     assert_int_equal(next.n, 1);
     assert_int_equal(next.v[0].end.next, 20);
@@ -575,6 +598,7 @@ int main(void)
         cmocka_unit_test(long_walks_deliver_once),
         cmocka_unit_test(what_does_not_fit_waits),
         cmocka_unit_test(what_is_owed_and_changed_is_a_new_batch),
+        cmocka_unit_test(what_is_owed_and_too_large_is_several_batches),
         cmocka_unit_test(what_is_owed_and_gone_has_no_seal_any_more),
         cmocka_unit_test(as_many_seals_as_there_are_places_are_taken),
         cmocka_unit_test(what_others_wrote_is_not_taken),
