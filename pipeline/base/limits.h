@@ -913,6 +913,16 @@
 #define TAIL_TURN_FRAMES LIMIT(8, 1)
 /* Of each kind of trouble with files one line of the log, and how many others there were. */
 #define TAIL_LOG_PERIOD (1 * NSEC_PER_SEC)
+/* Of a compressed file: what is unpacked in one step; what is kept of the text in front of what is read; when one that is not whole is looked at
+ * again, at first, and when it is given up until it changes; the text of one, and above a size how many times as large as the file it may be. */
+#define TAIL_PACKED_STEP_BYTES LIMIT(4 * MIB, 4 * KIB)
+#define TAIL_PACKED_READ_BYTES LIMIT(64 * KIB, 64)
+#define TAIL_PACKED_KEEP_BYTES LIMIT(64 * KIB, 1 * KIB)
+#define TAIL_PACKED_AGAIN      (1 * NSEC_PER_SEC)
+#define TAIL_PACKED_GIVE_UP    (60 * NSEC_PER_SEC)
+#define TAIL_PACKED_MOST       (64 * GIB)
+#define TAIL_PACKED_FREE       LIMIT(1 * GIB, 1 * MIB)
+#define TAIL_PACKED_TIMES      1000
 /* A line is looked at so far for whether it belongs to the lines before. */
 #define MULTILINE_LOOK_BYTES LIMIT(4 * KIB, 256)
 #define MULTILINE_TIMEOUT    (2 * NSEC_PER_SEC)

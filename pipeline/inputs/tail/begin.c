@@ -26,7 +26,7 @@ enum search { SEARCH_FOUND, SEARCH_GOES_ON, SEARCH_END };
 /* Moves f->zeros_to to the first byte that is not zero. */
 static enum search search(struct tail_file *f)
 {
-    off_t data = lseek(f->fd, (off_t)f->zeros_to, SEEK_DATA);
+    off_t data = f->is_packed ? 0 : lseek(f->fd, (off_t)f->zeros_to, SEEK_DATA);
     char bytes[TAIL_ZEROS_READ_BYTES];
 
     if (data < 0 && errno == ENXIO)
@@ -34,7 +34,7 @@ static enum search search(struct tail_file *f)
     if (data > (off_t)f->zeros_to)
         f->zeros_to = (uint64_t)data;
     for (size_t done = 0; done < TAIL_ZEROS_STEP_BYTES;) {
-        ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)f->zeros_to);
+        ssize_t n = tail_file_read(f, bytes, sizeof(bytes), f->zeros_to);
         size_t zeros = 0;
 
         if (n <= 0)
@@ -124,7 +124,7 @@ enum tail_encoding tail_encoding_of(const struct tail *t, const struct tail_file
 enum tail_encoding tail_learn_encoding(const struct tail *t, const struct tail_file *f)
 {
     char head[3];
-    ssize_t n = pread(f->fd, head, sizeof(head), 0);
+    ssize_t n = tail_file_read(f, head, sizeof(head), 0);
     int i = n > 0 ? find_mark(t, slice_of(head, (size_t)n)) : -1;
 
     return i >= 0 ? marks[i].encoding : TAIL_UTF8;
@@ -170,7 +170,7 @@ struct tail_place tail_place_end(struct tail *t, struct tail_file *f, bool all)
 bool tail_begin(struct tail *t, struct tail_file *f, enum tail_step *step)
 {
     char bytes[HEAD_BYTES];
-    ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)f->read.offset);
+    ssize_t n = tail_file_read(f, bytes, sizeof(bytes), f->read.offset);
     struct slice head = slice_of(bytes, n > 0 ? (size_t)n : 0);
     int i;
 

@@ -123,7 +123,7 @@ static const struct tail_past *next_past(const struct tail *t, const struct tail
 static bool ends_alike(const struct tail_file *f, const struct tail_mark *m, uint64_t offset)
 {
     char bytes[TAIL_MARK_BYTES];
-    ssize_t n = pread(f->fd, bytes, m->length, (off_t)(offset - m->length));
+    ssize_t n = tail_file_read(f, bytes, m->length, offset - m->length);
 
     return n == (ssize_t)m->length && tail_mark_is(*m, slice_of(bytes, m->length));
 }
@@ -139,7 +139,7 @@ static struct tail_place short_place(const struct tail_file *f, const struct tai
     struct tail_place place = p->place;
     char bytes[TAIL_MARK_BYTES];
     size_t want = end < sizeof(bytes) ? (size_t)end : sizeof(bytes);
-    ssize_t n = pread(f->fd, bytes, want, (off_t)(end - want));
+    ssize_t n = tail_file_read(f, bytes, want, end - want);
 
     place.offset = end;
     place.mark = tail_mark_of(slice_of(bytes, n > 0 ? (size_t)n : 0));
@@ -155,7 +155,7 @@ static bool fit_ahead(const struct tail_file *f, struct tail_place *place)
     uint64_t left = f->size - place->offset, ahead = place->ahead < left ? place->ahead : left;
     size_t want = ahead < TAIL_MARK_BYTES ? (size_t)ahead : TAIL_MARK_BYTES;
     char bytes[TAIL_MARK_BYTES];
-    ssize_t n = pread(f->fd, bytes, want, (off_t)(place->offset + ahead - want));
+    ssize_t n = tail_file_read(f, bytes, want, place->offset + ahead - want);
     uint32_t crc = tail_mark_of(slice_of(bytes, n > 0 ? (size_t)n : 0)).crc;
 
     if (place->ahead == 0 || (ahead == place->ahead && crc == place->ahead_crc))
@@ -196,7 +196,8 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
     char bytes[TAIL_COMPARE_READ_BYTES];
 
     if (f->compare.number != p->number) {
-        if (end == to->offset && !ends_alike(f, &to->mark, end)) {
+        /* What is compressed would be unpacked up to there for that, and from its beginning again. */
+        if (!f->is_packed && end == to->offset && !ends_alike(f, &to->mark, end)) {
             pass_over(f, p);
             return;
         }
@@ -206,7 +207,7 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
     }
     for (uint64_t done = 0; done < TAIL_COMPARE_BYTES && f->compare.at < end;) {
         uint64_t left = end - f->compare.at;
-        ssize_t n = pread(f->fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)f->compare.at);
+        ssize_t n = tail_file_read(f, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), f->compare.at);
 
         if (n <= 0) {
             pass_over(f, p);
@@ -226,16 +227,17 @@ static bool same_bytes(const struct tail_file *a, const struct tail_file *b, uin
 {
     char x[TAIL_LIKENESS_BYTES], y[TAIL_LIKENESS_BYTES];
 
-    return pread(a->fd, x, n, (off_t)at) == (ssize_t)n && pread(b->fd, y, n, (off_t)at) == (ssize_t)n &&
+    return tail_file_read(a, x, n, at) == (ssize_t)n && tail_file_read(b, y, n, at) == (ssize_t)n &&
            memcmp(x, y, n) == 0;
 }
 
-/* All of f, as far as it goes, is at the beginning of a: both ends are compared. */
+/* All of f, as far as it goes, is at the beginning of a: both ends are compared; of what is compressed the beginning, as it is held back for
+ * a moment only. */
 static bool is_beginning_of(const struct tail_file *f, const struct tail_file *a)
 {
     size_t n = f->size < TAIL_LIKENESS_BYTES ? (size_t)f->size : TAIL_LIKENESS_BYTES;
 
-    return f->size <= a->size && same_bytes(f, a, 0, n) && same_bytes(f, a, f->size - n, n);
+    return f->size <= a->size && same_bytes(f, a, 0, n) && (f->is_packed || same_bytes(f, a, f->size - n, n));
 }
 
 void tail_note_head(struct tail_file *f, struct slice first)
@@ -252,7 +254,7 @@ void tail_note_head(struct tail_file *f, struct slice first)
 
 static struct slice head_of(const struct tail_file *f, char bytes[TAIL_HEADS_BYTES])
 {
-    ssize_t n = pread(f->fd, bytes, TAIL_HEADS_BYTES, 0);
+    ssize_t n = tail_file_read(f, bytes, TAIL_HEADS_BYTES, 0);
 
     return slice_of(bytes, n > 0 ? (size_t)n : 0);
 }
@@ -278,6 +280,8 @@ static void learn_head(struct tail_file *f)
 /* Whether it is whole is found out first; if it is not, its past tells the rest. */
 static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
 {
+    if (a->is_packed)
+        return TAIL_UNLIKE; /* nobody writes to it, and empties it */
     switch (tail_is_whole(t, a)) {
     case TAIL_WHOLE:
         break;
@@ -367,7 +371,8 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
             f->like = liken_to_kin(t, f, c.stem[i]);
         /* What was found out of its original may be younger than what is known of f: the copy is whole before the original is
          * truncated, so its size is asked for once more. */
-        if (tail_files_open(&t->files, f) == 0 && tail_stat_fd(f->fd, &st) == 0 && st.size != f->size) {
+        if (!f->is_packed && tail_files_open(&t->files, f) == 0 && tail_stat_fd(f->fd, &st) == 0 &&
+            st.size != f->size) {
             f->size = st.size;
             f->grown = t->now;
         }

@@ -64,6 +64,35 @@ static bool is_old(const struct tail *t, const struct tail_stat *st)
     return t->conf->ignore_older > 0 && st->size > 0 && clock_wall() - st->modified > t->conf->ignore_older;
 }
 
+/* What is there of compressed files when they are met for the first time. */
+static bool is_passed_over(const struct tail *t, const struct tail_stat *st)
+{
+    bool first = t->looking && t->fresh_packed && t->conf->start == TAIL_START_END && !t->env.once;
+
+    return first || is_old(t, st);
+}
+
+static void add_packed(struct tail *t, struct tail_file *f, const struct tail_known *k, const struct tail_stat *st)
+{
+    f->is_packed = true;
+    f->stored = st->size;
+    if (k) {
+        f->name = k->id;
+        f->read = f->safe = k->place;
+    }
+    f->fresh = f->read.offset == 0 && f->read.packed_bytes == 0;
+    f->size =
+        f->read.offset + (f->read.packed_bytes == 0); /* there is something to be read, how much is not known yet */
+    if (!k && is_passed_over(t, st)) {
+        tail_unpack_pass(t, f, st->size, st->modified);
+        log_info("compressed file was there before: it is not read", KS("stream", t->env.stream), KS("path", f->path));
+        return;
+    }
+    if (f->read.packed_bytes == 0)
+        log_info("compressed file", KS("stream", t->env.stream), KS("path", f->path), KU("offset", f->read.offset));
+    tail_wake(t, f);
+}
+
 static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, const char *path, const char *where,
                                   bool matched)
 {
@@ -77,6 +106,10 @@ static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, co
     f->modified = st->modified;
     f->grown = t->now;
     f->flush = t->env.once;
+    if (tail_is_packed(t, strrchr(path, '/') + 1) || tail_is_packed(t, strrchr(where, '/') + 1)) {
+        add_packed(t, f, k, st);
+        return f;
+    }
     if (k) {
         f->name = k->id;
         f->read = f->safe = k->place;
@@ -121,7 +154,8 @@ static void sighted(struct tail *t, struct tail_file *f, const struct tail_stat 
         if (f->fleeting)
             tail_hurry(t);
     }
-    if (st->size != f->size || st->modified != f->modified || f->state == TAIL_FAILED || was_not_found(f))
+    if (st->size != (f->is_packed ? f->stored : f->size) || st->modified != f->modified || f->state == TAIL_FAILED ||
+        was_not_found(f))
         tail_wake(t, f);
 }
 
@@ -275,6 +309,7 @@ void tail_look(struct tail *t)
     t->looking = true;
     for (size_t i = 0; i < t->pattern_count; i++) {
         t->fresh_glob = !t->patterns[i].known;
+        t->fresh_packed = !t->patterns[i].unpacks;
         t->matched = false;
         glob_walk(t->patterns[i].glob, &v);
         tail_known_glob(t, i);

@@ -61,7 +61,7 @@ static void count_entry(void *ctx, const struct glob_entry *en)
 
     if (!en->matched || !tail_join(path, en->dir, en->name) || tail_stat_at(en->dir_fd, en->name, false, &st) != 0)
         return;
-    if (tail_is_compressed(en->name)) {
+    if (tail_is_compressed(en->name) && !tail_is_packed(c->t, en->name)) {
         c->compressed++;
     } else if (tail_is_excluded(c->t, path)) {
         c->excluded++;

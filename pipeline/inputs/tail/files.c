@@ -7,6 +7,7 @@
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/inputs/tail/packed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,7 @@ void tail_files_remove(struct tail_files *fs, struct tail_file **f)
     LIST_REMOVE(*f, kin);
     fs->count--;
     tail_files_close(fs, *f);
+    packed_free(&(*f)->packed);
     mem_free((*f)->path);
     mem_free((*f)->where);
     MEM_CLEAR(*f);
@@ -267,6 +269,16 @@ int tail_files_open(struct tail_files *fs, struct tail_file *f)
     TAILQ_INSERT_TAIL(&fs->open, f, handle);
     fs->open_count++;
     return 0;
+}
+
+ssize_t tail_file_read(const struct tail_file *f, void *to, size_t n, uint64_t at)
+{
+    if (!f->is_packed)
+        return pread(f->fd, to, n, (off_t)at);
+    if (f->packed)
+        return packed_read(f->packed, f->fd, to, n, at);
+    errno = EAGAIN; /* it is not its turn */
+    return -1;
 }
 
 void tail_files_close(struct tail_files *fs, struct tail_file *f)

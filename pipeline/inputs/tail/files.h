@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 /* What the system tells about a file now. */
 struct tail_stat {
@@ -39,6 +40,8 @@ struct tail_stat {
 /* 0 or errno. `follow`: of what a symbolic link points to. */
 MUST_CHECK int tail_stat_at(int dir_fd, const char *name, bool follow, struct tail_stat *st);
 MUST_CHECK int tail_stat_fd(int fd, struct tail_stat *st);
+
+struct packed;
 
 /* What a file waits for; it is in the input's queue of that name. */
 enum tail_state {
@@ -72,6 +75,15 @@ struct tail_file {
     bool refused;           /* the spool failed a write: goes back to `safe` when the others are settled */
     bool rewritten;         /* is read from its start when what is on its way is settled */
     bool fleeting;          /* it was rotated, or its writer truncates it: read at once what there is */
+
+    bool is_packed;        /* compressed: offset and size are those of its text. What follows is of such only */
+    struct packed *packed; /* while it is its turn; NULL: it cannot be read now */
+    bool waits_for_turn;   /* another one is unpacked */
+    bool measured;         /* its size is known, of the file as it was then: */
+    uint64_t stored;       /* bytes on the disk, when it was last looked at */
+    uint64_t spoiled;      /* likewise, when it turned out that it cannot be read; 0: it did not */
+    nsec spoiled_modified; /* wall */
+    nsec again;            /* mono; when one that ended before its end is looked at again */
 
     bool fresh; /* nothing of it was read since it is there or was truncated: it may be a copy */
     struct tail_mark
@@ -135,6 +147,8 @@ void tail_file_moved(struct tail_file *f, const char *where);
 /* Opens the file where it was last, if it is not open, and makes sure that it is the same one. 0, or errno; ESTALE: the
  * path leads to another file now. */
 MUST_CHECK int tail_files_open(struct tail_files *fs, struct tail_file *f);
+/* As pread(2), of its text. It is open. */
+ssize_t tail_file_read(const struct tail_file *f, void *to, size_t n, uint64_t at);
 void tail_files_close(struct tail_files *fs, struct tail_file *f);
 
 /* Calls fn for each; fn may remove the file it was given, no other. */

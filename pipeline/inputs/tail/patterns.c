@@ -117,11 +117,18 @@ bool tail_is_compressed(const char *name)
     return false;
 }
 
+bool tail_is_packed(const struct tail *t, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return t->conf->compressed == TAIL_COMPRESSED_READ && dot && (strcmp(dot, ".gz") == 0 || strcmp(dot, ".zst") == 0);
+}
+
 bool tail_is_excluded(const struct tail *t, const char *path)
 {
     const char *name = strrchr(path, '/') + 1;
 
-    if (tail_is_compressed(name))
+    if (tail_is_compressed(name) && !tail_is_packed(t, name))
         return true;
     for (size_t i = 0; i < t->exclude_count; i++) {
         const struct tail_exclude *x = &t->excludes[i];

@@ -96,6 +96,7 @@ void tail_place_advance(struct tail_place *p, struct slice before, struct slice 
     p->offset += taken.n;
     p->ahead = p->ahead_crc = 0;
     p->ahead_stream = 0;
+    p->packed_bytes = p->packed_modified = 0;
 }
 
 /* Of the last bytes, as of those in front of an offset. */
@@ -121,11 +122,16 @@ struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_C
     const struct tail_place *p = &c->place;
     int head =
         snprintf(out, POSITION_CURSOR_MAX, "%d %" PRIu64 " %" PRIu32 " %" PRIx32 " %d %" PRIu64 " %" PRIx32 " %d ",
-                 p->ahead > 0 ? 3 : 2, p->offset, p->mark.length, p->mark.crc, p->mid_line, p->whole.from, p->whole.crc,
-                 (int)p->encoding);
+                 p->packed_bytes > 0 ? 4
+                 : p->ahead > 0      ? 3
+                                     : 2,
+                 p->offset, p->mark.length, p->mark.crc, p->mid_line, p->whole.from, p->whole.crc, (int)p->encoding);
     size_t n = (size_t)head;
 
-    if (p->ahead > 0)
+    if (p->packed_bytes > 0)
+        n += (size_t)snprintf(out + n, POSITION_CURSOR_MAX - n, "%" PRIu64 " %" PRIu64 " ", p->packed_bytes,
+                              p->packed_modified);
+    else if (p->ahead > 0)
         n += (size_t)snprintf(out + n, POSITION_CURSOR_MAX - n, "%d %" PRIu32 " %" PRIx32 " ", p->ahead_stream,
                               p->ahead, p->ahead_crc);
 
@@ -155,10 +161,10 @@ static bool take_field(struct slice *in, unsigned base, uint64_t max, uint64_t *
 bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
 {
     uint64_t version, offset, length, crc, mid, from, whole = 0, encoding = TAIL_AUTO, stream = 0, ahead = 0,
-                                                      ahead_crc = 0;
+                                                      ahead_crc = 0, bytes = 0, modified = 0;
     const char *nul;
 
-    if (!take_field(&in, 10, 3, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
+    if (!take_field(&in, 10, 4, &version) || version < 1 || !take_field(&in, 10, INT64_MAX, &offset) ||
         !take_field(&in, 10, TAIL_MARK_BYTES, &length) || length > offset || !take_field(&in, 16, UINT32_MAX, &crc) ||
         !take_field(&in, 10, 1, &mid))
         return false;
@@ -169,6 +175,9 @@ bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
     if (version == 3 && (!take_field(&in, 10, TAIL_STREAMS - 1, &stream) || !take_field(&in, 10, UINT32_MAX, &ahead) ||
                          ahead == 0 || !take_field(&in, 16, UINT32_MAX, &ahead_crc)))
         return false;
+    if (version == 4 &&
+        (!take_field(&in, 10, INT64_MAX, &bytes) || bytes == 0 || !take_field(&in, 10, INT64_MAX, &modified)))
+        return false;
     c->place = (struct tail_place){.offset = offset,
                                    .mark = {(uint32_t)length, (uint32_t)crc},
                                    .whole = {from, (uint32_t)whole},
@@ -176,7 +185,9 @@ bool tail_cursor_parse(struct slice in, struct tail_cursor *c)
                                    .encoding = (enum tail_encoding)encoding,
                                    .ahead = (uint32_t)ahead,
                                    .ahead_crc = (uint32_t)ahead_crc,
-                                   .ahead_stream = (uint8_t)stream};
+                                   .ahead_stream = (uint8_t)stream,
+                                   .packed_bytes = bytes,
+                                   .packed_modified = modified};
     nul = in.n > 0 ? memchr(in.p, '\0', in.n) : NULL;
     c->path = slice_of(in.p, nul ? (size_t)(nul - in.p) : in.n);
     c->where = slice_of(in.p + c->path.n + (nul != NULL), in.n - c->path.n - (nul != NULL));

@@ -72,6 +72,9 @@ struct tail_place {
      * delivered, if it begins within so many. The mark of the bytes in front of where it goes on: they must be there, too. */
     uint32_t ahead, ahead_crc;
     uint8_t ahead_stream;
+    /* Of a compressed file, whose offsets are those of its text: it was read to its end when it had so many bytes and was written to last
+     * then. 0: it was not. */
+    uint64_t packed_bytes, packed_modified;
 };
 
 /* `taken` follows; `before` are the bytes of the mark, as they were read. Nothing is ahead any more. */
@@ -90,7 +93,7 @@ struct tail_cursor {
 
 /* Text: "2 <offset> <mark length> <mark crc> <mid_line> <whole from> <whole crc> <encoding> <path>\0<where>". Version 1
  * had neither the whole nor the encoding; it is still read. Version 3 has "<ahead stream> <ahead> <ahead crc> " before the path, and is
- * written only when something is ahead. Paths that do not fit are left out: the file
+ * written only when something is ahead; version 4 has "<packed bytes> <packed modified> " there. Paths that do not fit are left out: the file
  * is then found again by the patterns only. Returns the cursor, in out. */
 struct slice tail_cursor_encode(const struct tail_cursor *c, char out[POSITION_CURSOR_MAX]);
 /* False for anything tail_cursor_encode() would not write. */

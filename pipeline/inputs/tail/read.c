@@ -47,6 +47,8 @@ static void settle(struct tail *t, struct tail_write *w)
         f->safe = w->after;
     else if (!w->safe)
         f->refused = true;
+    if (f->in_flight == 0 && f->is_packed && f->read.offset == f->size)
+        tail_wake(t, f); /* all of it is safe */
     if (f->in_flight == 0 && (f->refused || f->rewritten)) {
         if (f->refused)
             f->read = f->safe;
@@ -244,7 +246,7 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
     if (got < 0)
         return tail_start_over(t, f);
     last = f->flush && f->read.offset + (uint64_t)got >= f->size;
-    end = !last ? UTF16_GOES_ON : t->env.once || f->gone ? UTF16_ENDS : UTF16_RESTS;
+    end = !last ? UTF16_GOES_ON : t->env.once || f->gone || f->is_packed ? UTF16_ENDS : UTF16_RESTS;
     to = frame_space(*fr, &room);
     cut = utf16_lines(slice_of(raw, (size_t)got), tail_encoding_of(t, f) == TAIL_UTF16BE, end, to);
     assert(room > cut.out);
@@ -345,10 +347,10 @@ static enum shape_end end_of(const struct tail *t, const struct tail_file *f, si
     if (f->read.offset + got < f->size)
         return SHAPE_GOES_ON;
     if (t->stopping)
-        return f->gone ? SHAPE_ENDS : SHAPE_PAUSES;
+        return f->gone || f->is_packed ? SHAPE_ENDS : SHAPE_PAUSES;
     if (!f->flush)
         return SHAPE_GOES_ON;
-    return t->env.once || f->gone ? SHAPE_ENDS : SHAPE_RESTS;
+    return t->env.once || f->gone || f->is_packed ? SHAPE_ENDS : SHAPE_RESTS;
 }
 
 static bool ends_whole(struct slice raw, enum tail_encoding e)
@@ -446,18 +448,12 @@ static enum tail_step read_lines(struct tail *t, struct tail_file *f)
     return step;
 }
 
-enum tail_step tail_read(struct tail *t, struct tail_file *f)
+static enum tail_step read_on(struct tail *t, struct tail_file *f)
 {
     enum tail_step step;
     bool rewritten = false;
     int rc;
 
-    if (f->refused || f->rewritten)
-        return TAIL_STEP_END; /* woken again once it is settled */
-    if (STAILQ_EMPTY(&t->free_writes) || atomic_load(&t->refused) > 0) {
-        pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
-        return TAIL_STEP_BLOCKED;
-    }
     rc = tail_refresh(t, f, &rewritten);
     if (rc != 0)
         return open_failed(t, f, rc);
@@ -466,7 +462,7 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
     if (f->fresh && f->size > 0)
         return tail_judge(t, f);
     if (f->size == f->read.offset)
-        return tail_verify_end(t, f, rewritten);
+        return f->is_packed ? TAIL_STEP_END : tail_verify_end(t, f, rewritten);
     if (f->read.mark.length == 0 && tail_begin(t, f, &step))
         return step;
     if (f->read.encoding == TAIL_AUTO)
@@ -474,4 +470,27 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
     if (swallow_newline(t, f) && f->size == f->read.offset)
         return TAIL_STEP_END;
     return read_lines(t, f);
+}
+
+enum tail_step tail_read(struct tail *t, struct tail_file *f)
+{
+    enum tail_step step;
+    int rc;
+
+    if (f->refused || f->rewritten)
+        return TAIL_STEP_END; /* woken again once it is settled */
+    if (STAILQ_EMPTY(&t->free_writes) || atomic_load(&t->refused) > 0) {
+        pushback_wait(t->env.pushback, PUSHBACK_DISK, &t->held, t->now);
+        return TAIL_STEP_BLOCKED;
+    }
+    if (!f->is_packed)
+        return read_on(t, f);
+    rc = tail_unpack_begin(t, f, &step);
+    if (rc != 0)
+        return open_failed(t, f, rc);
+    if (step == TAIL_STEP_READ)
+        step = read_on(t, f);
+    if (step != TAIL_STEP_MORE && step != TAIL_STEP_BLOCKED)
+        tail_unpack_rest(t, f);
+    return step;
 }

@@ -15,16 +15,17 @@
 
 /* --- patterns ---------------------------------------------------------------------------------------------------- */
 
-#define GLOB_PREFIX "tail-pattern/"
+#define GLOB_PREFIX   "tail-pattern/"
+#define PACKED_PREFIX "tail-pattern-packed/"
 
 /* That a pattern was walked is stored like a position: under a hash, as a pattern may be longer than a source. */
-static struct slice glob_source(const struct glob *g, char out[POSITION_SOURCE_MAX])
+static struct slice glob_source(const char *prefix, const struct glob *g, char out[POSITION_SOURCE_MAX])
 {
     unsigned char digest[SHA256_BYTES];
     char hex[SHA256_HEX];
 
     sha256_of(slice_str(glob_text(g)), digest);
-    snprintf(out, POSITION_SOURCE_MAX, GLOB_PREFIX "%s", hex_encode(digest, sizeof(digest), hex));
+    snprintf(out, POSITION_SOURCE_MAX, "%s%s", prefix, hex_encode(digest, sizeof(digest), hex));
     return slice_str(out);
 }
 
@@ -32,10 +33,13 @@ void tail_known_glob(struct tail *t, size_t i)
 {
     char source[POSITION_SOURCE_MAX];
 
-    if (t->patterns[i].known)
-        return;
+    if (!t->patterns[i].known)
+        spool_remember(t->env.spool, glob_source(GLOB_PREFIX, t->patterns[i].glob, source), SLICE("1"));
     t->patterns[i].known = true;
-    spool_remember(t->env.spool, glob_source(t->patterns[i].glob, source), SLICE("1"));
+    if (t->conf->compressed != TAIL_COMPRESSED_READ || t->patterns[i].unpacks)
+        return;
+    spool_remember(t->env.spool, glob_source(PACKED_PREFIX, t->patterns[i].glob, source), SLICE("1"));
+    t->patterns[i].unpacks = true;
 }
 
 /* --- stored positions -------------------------------------------------------------------------------------------- */
@@ -48,8 +52,11 @@ static bool remember(void *ctx, struct slice source, struct slice cursor)
     struct tail_cursor c;
 
     for (size_t i = 0; i < t->pattern_count && slice_starts(source, SLICE(GLOB_PREFIX)); i++)
-        if (slice_eq(source, glob_source(t->patterns[i].glob, own)))
+        if (slice_eq(source, glob_source(GLOB_PREFIX, t->patterns[i].glob, own)))
             t->patterns[i].known = true;
+    for (size_t i = 0; i < t->pattern_count && slice_starts(source, SLICE(PACKED_PREFIX)); i++)
+        if (slice_eq(source, glob_source(PACKED_PREFIX, t->patterns[i].glob, own)))
+            t->patterns[i].unpacks = true;
     if (tail_past_recover(t, source, cursor) || !tail_id_parse(source, &k.id))
         return true;
     if (!tail_cursor_parse(cursor, &c)) {
@@ -157,12 +164,16 @@ static void give_up(struct tail *t, const struct tail_known *k)
 {
     char source[POSITION_SOURCE_MAX];
 
-    if (log_due(&t->missed_log, t->now, TAIL_LOG_PERIOD))
+    if (t->conf->compressed == TAIL_COMPRESSED_READ)
+        log_info("file is gone: should it have been compressed, it is read on there", KS("stream", t->env.stream),
+                 KS("path", k->path), KU("offset", k->place.offset));
+    else if (log_due(&t->missed_log, t->now, TAIL_LOG_PERIOD))
         log_warn(
             "file was deleted or compressed while sluice was not running: what was written to it since is not read",
             KS("stream", t->env.stream), KS("path", k->path), KU("offset", k->place.offset),
             KU("more_since_last", t->missed_log.suppressed),
-            KS("hint", "keep at least one rotated file uncompressed (logrotate: delaycompress)"));
+            KS("hint",
+               "keep at least one rotated file uncompressed (logrotate: delaycompress), or say `compressed: read`"));
     tail_past_known(t, k);
     spool_forget(t->env.spool, slice_str(tail_id_source(&k->id, source)));
 }

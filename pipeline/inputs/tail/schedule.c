@@ -20,6 +20,8 @@ static void drop(struct tail *t, struct tail_file *f)
         log_warn("file is gone before it was read to its end", KS("stream", t->env.stream), KS("path", f->path),
                  KU("offset", f->read.offset), KU("size", f->size), KU("more_since_last", t->gone_log.suppressed),
                  KS("hint", "raise max_open_files, or keep rotated files for longer"));
+    if (f->is_packed)
+        tail_unpack_rest(t, f);
     tail_past_keep(t, f);
     tail_recent_forget(t, f);
     spool_forget(t->env.spool, slice_str(tail_id_source(&f->name, source)));

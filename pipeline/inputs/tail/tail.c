@@ -228,6 +228,9 @@ static const struct cfg_choice formats[] = {{"lines", CONTAINER_NONE},
                                             {"docker", CONTAINER_DOCKER},
                                             {NULL, 0}};
 
+static const struct cfg_choice compressed[] = {
+    {"leave", TAIL_COMPRESSED_LEAVE}, {"read", TAIL_COMPRESSED_READ}, {NULL, 0}};
+
 static const struct cfg_choice presets[] = {
     {"none", MULTILINE_OWN},  {"java", MULTILINE_JAVA}, {"python", MULTILINE_PYTHON}, {"go", MULTILINE_GO},
     {"node", MULTILINE_NODE}, {"ruby", MULTILINE_RUBY}, {"dotnet", MULTILINE_DOTNET}, {NULL, 0}};
@@ -274,7 +277,7 @@ static const struct cfg_field fields[] = {
          "A rotated file is read to its end whatever its name is, if it was seen before; add the rotated names "
          "(app.log*) when files can come and be rotated away while sluice is not running, and for copytruncate. "
          "Compressed files "
-         "(.gz .bz2 .xz .zst .lz4 .zip) are left alone"},
+         "(.gz .bz2 .xz .zst .lz4 .zip) are left alone, but for what `compressed` says"},
     {.name = "exclude",
      .type = CFG_STRINGS,
      .offset = offsetof(struct tail_conf, exclude),
@@ -296,6 +299,15 @@ static const struct cfg_field fields[] = {
      .help = "a file that is met for the first time and was last written longer ago is not read: only what is written "
              "to it "
              "from then on. Left out: its age does not matter"},
+    {.name = "compressed",
+     .type = CFG_ENUM,
+     .offset = offsetof(struct tail_conf, compressed),
+     .def = "leave",
+     .choices = compressed,
+     .help =
+         "of files named .gz and .zst. read: each is read once, whole, when it is complete; of one that is a file that "
+         "was "
+         "read before, what was not read yet. `start` says what becomes of those that are there at the first start"},
     {.name = "encoding",
      .type = CFG_ENUM,
      .offset = offsetof(struct tail_conf, encoding),

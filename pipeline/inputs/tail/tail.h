@@ -8,12 +8,13 @@
  *     copy.c        whether a new file is the copy of one that was read
  *     resume.c      stored positions, and the files they belong to
  *     begin.c       where reading begins: zeros and byte order marks, or the end
+ *     unpack.c      compressed files: whose turn it is to be unpacked, and what is known of them
  *     verify.c      whether a file is still the one that was read
  *     past.c        what is known of files that are no more
  *     queues.c      what each file waits for, and what wakes it
  *     patterns.c    which paths are wanted
  *     shape.c       what becomes a record, where that is not simply a line; with multiline.c, container.c, fields.c
- *     files.c, place.c, watch.c, glob.c, utf16.c, and reach.c, which only tail.c calls: their headers say it
+ *     files.c, place.c, packed.c, watch.c, glob.c, utf16.c, and reach.c, which only tail.c calls: their headers say it
  *
  * Each calls only what stands below it here.
  *
@@ -36,6 +37,7 @@
 #include <stdatomic.h>
 
 enum tail_start { TAIL_START_BEGINNING, TAIL_START_END };
+enum tail_compressed { TAIL_COMPRESSED_LEAVE, TAIL_COMPRESSED_READ };
 
 struct tail_multiline_conf {
     int preset; /* enum multiline_preset */
@@ -50,6 +52,7 @@ struct tail_conf {
     int format;   /* enum container_format */
     struct tail_multiline_conf multiline;
     struct fields_conf add_fields;
+    int compressed; /* enum tail_compressed */
     nsec last_line, rescan, ignore_older;
     int64_t max_open_files;
     bool follow_symlinks;
@@ -72,6 +75,7 @@ struct tail_pattern {
     struct glob *glob;
     size_t item;  /* of `paths`: one with {a,b} makes several patterns */
     bool known;   /* walked before, perhaps in another run */
+    bool unpacks; /* likewise, for compressed files, too */
     bool matches; /* a file was found */
 };
 
@@ -125,7 +129,8 @@ struct tail {
 
     struct tail_files files;
     struct tail_queue ready, unfinished, failed, held_back;
-    size_t gone_count; /* files that are gone */
+    struct tail_file *unpacking; /* one at a time; NULL: none */
+    size_t gone_count;           /* files that are gone */
     struct tail_known *known;
     size_t known_count;
     struct tail_past *pasts;
@@ -143,6 +148,7 @@ struct tail {
     uint64_t look;     /* number of the current or last look at the file system */
     bool looking;      /* inside it */
     bool fresh_glob;   /* and the pattern was never walked before, in no run */
+    bool fresh_packed; /* likewise, or not for compressed files */
     bool matched;      /* and it has found a file */
     bool polling;      /* a folder cannot be watched, so looks are frequent; said once */
     nsec look_at;      /* mono; when the next look is due */
@@ -150,10 +156,10 @@ struct tail {
     nsec now;          /* mono; of the current callback */
     struct log_limit folder_log, cut_log, bare_log, gave_up_log;
     struct log_limit fail_log, rewritten_log, zeros_log, split_log, gone_log, again_log, missed_log, wide_log,
-        stored_log;     /* of all files: TAIL_LOG_PERIOD */
-    bool paused, paced; /* no turns for now; because enough is ahead of the deliveries */
-    nsec held;          /* since when nothing goes in; 0: it does */
-    bool stopping;      /* what is open ends now (shape.h) */
+        stored_log, packed_log; /* of all files: TAIL_LOG_PERIOD */
+    bool paused, paced;         /* no turns for now; because enough is ahead of the deliveries */
+    nsec held;                  /* since when nothing goes in; 0: it does */
+    bool stopping;              /* what is open ends now (shape.h) */
     bool stopped;
     bool told_finished;
 
@@ -185,6 +191,7 @@ enum tail_step {
     TAIL_STEP_BLOCKED, /* the spool or the budget is full, or too much is on its way: nothing was read */
     TAIL_STEP_HELD,    /* it may be a copy: until `due`, or something becomes known */
     TAIL_STEP_FAILED,  /* tail_fail() was called */
+    TAIL_STEP_READ,    /* of unpack.c: it can be read now */
 };
 
 /* --- schedule.c --- */
@@ -256,6 +263,15 @@ struct tail_place tail_place_end(struct tail *t, struct tail_file *f, bool all);
 /* How many of the bytes are whole lines. */
 size_t tail_whole_lines(struct slice in, enum tail_encoding e);
 
+/* --- unpack.c --- */
+
+/* A compressed file is looked at; what is to be done says *step. 0, or errno. */
+MUST_CHECK int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
+/* It waits for something: another one has its turn. */
+void tail_unpack_rest(struct tail *t, struct tail_file *f);
+/* It is as if it had been read to its end. */
+void tail_unpack_pass(struct tail *t, struct tail_file *f, uint64_t bytes, nsec modified);
+
 /* --- verify.c --- */
 
 /* What was read of it is not in the file any more: it is read from its start. */
@@ -312,6 +328,7 @@ MUST_CHECK int tail_patterns_parse(struct tail *t, const char *base_dir, struct 
 void tail_patterns_release(struct tail *t);
 bool tail_is_excluded(const struct tail *t, const char *path); /* also when it is compressed */
 bool tail_is_compressed(const char *name);
+bool tail_is_packed(const struct tail *t, const char *name); /* compressed, and read all the same */
 bool tail_is_wanted(const struct tail *t, const char *path);
 /* Every mistake in them. */
 void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o);

@@ -47,11 +47,23 @@ static bool begins_as_judged(const struct tail_file *f, struct slice first)
     return tail_mark_is(f->judged, slice_of(first.p, n));
 }
 
+/* Before and behind where it is read next, at once. */
+static ssize_t read_both(const struct tail_file *f, char *before, size_t skip, char *to, size_t n)
+{
+    struct iovec v[2] = {{before, skip}, {to, n}};
+    ssize_t first, second;
+
+    if (!f->is_packed)
+        return preadv(f->fd, v, 2, (off_t)(f->read.offset - skip));
+    first = tail_file_read(f, before, skip, f->read.offset - skip);
+    second = first == (ssize_t)skip ? tail_file_read(f, to, n, f->read.offset) : 0;
+    return first < 0 || second < 0 ? -1 : first + second;
+}
+
 ssize_t tail_read_at(const struct tail_file *f, char before[TAIL_MARK_BYTES], char *to, size_t n, int *error)
 {
     size_t skip = f->read.mark.length;
-    struct iovec v[2] = {{before, skip}, {to, n}};
-    ssize_t got = preadv(f->fd, v, 2, (off_t)(f->read.offset - skip));
+    ssize_t got = read_both(f, before, skip, to, n);
 
     if (got < 0) {
         *error = errno;
@@ -69,6 +81,8 @@ int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten)
     struct tail_stat st;
     int rc = tail_files_open(&t->files, f);
 
+    if (f->is_packed)
+        return rc; /* what there is to know of it is known (unpack.c) */
     if (rc == 0)
         rc = tail_stat_fd(f->fd, &st);
     if (rc != 0)

@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 
+#include <zlib.h>
+
 static struct tail_conf conf;
 static char *paths[4];
 
@@ -654,6 +656,93 @@ static ssize_t refuse_some(int fd, const struct iovec *v, int count, off_t offse
     return io_ops_real.pwritev(fd, v, count, offset);
 }
 
+/* --- compressed files ---------------------------------------------------------------------------------------------- */
+
+/* As gzip does it: under its name at once, and then the old one is removed. */
+static void write_gzip(struct rig *r, const char *name, const char *text, size_t cut)
+{
+    char raw[4096];
+    z_stream z = {.zalloc = NULL};
+
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (unsigned char *)(uintptr_t)text;
+    z.avail_in = (unsigned)strlen(text);
+    z.next_out = (unsigned char *)raw;
+    z.avail_out = sizeof(raw);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    rig_write_n(r, name, raw, z.total_out - cut, O_TRUNC);
+    deflateEnd(&z);
+}
+
+static void compressed_files_are_read_once(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    write_gzip(r, "a.log.2.gz", "1\n2\nlast", 0);
+    rig_start(r);
+    rig_expect(r, "1|2|last|");
+    write_gzip(r, "a.log.1.gz", "3\n", 0);
+    rig_expect(r, "3|");
+    rig_turn(r);
+    rig_stop(r);
+    rig_rename(r, "a.log.2.gz", "a.log.3.gz");
+    rig_append(r, "a.log", "4\n");
+    rig_start(r);
+    rig_expect(r, "4|");
+    rig_turn(r);
+    assert_int_equal(rig_incoming(r), 5);
+}
+
+static void of_a_file_that_was_compressed_the_rest_is_read(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    rig_append(r, "a.log", "1\n2\n");
+    rig_start(r);
+    rig_expect(r, "1|2|");
+    rig_stop(r);
+    write_gzip(r, "a.log.1.gz", "1\n2\n3\n", 0); /* while we are away */
+    remove(rig_path(r, "a.log"));
+    rig_append(r, "a.log", "4\n");
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 4); /* 3 and 4, in any order */
+    rig_stop(r);
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 4);
+}
+
+static void a_file_that_is_compressed_before_our_eyes_is_not_read_again(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    rig_append(r, "a.log", "1\n2\n");
+    rig_start(r);
+    rig_expect(r, "1|2|");
+    write_gzip(r, "a.log.1.gz", "1\n2\n", 8); /* not whole yet */
+    rig_append(r, "a.log", "3\n");
+    rig_expect(r, "3|");
+    write_gzip(r, "a.log.1.gz", "1\n2\n3\n", 0);
+    remove(rig_path(r, "a.log"));
+    rig_append(r, "a.log", "4\n");
+    rig_expect(r, "4|");
+    write_gzip(r, "a.log.2.gz", "5\n", 0);
+    rig_expect(r, "5|");
+    rig_stop(r);
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 5);
+}
+
 static void what_the_disk_refused_is_read_again(void **state)
 {
     struct rig *r = *state;
@@ -901,6 +990,9 @@ int main(void)
         T(lines_at_the_record_limit_and_over_it),
         T(more_files_than_handles),
         T(more_files_than_descriptors),
+        T(compressed_files_are_read_once),
+        T(of_a_file_that_was_compressed_the_rest_is_read),
+        T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(a_file_waits_for_deliveries_that_get_on),

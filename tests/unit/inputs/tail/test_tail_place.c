@@ -50,12 +50,14 @@ static void a_cursor_comes_back_as_it_was(void **state)
 {
     const struct tail_cursor cursors[] = {
         {{.offset = 0}, SLICE("/a"), SLICE("")},
-        {{12345678901, {256, 0xdeadbeef}, {77, 0xfeed}, true, TAIL_UTF16BE, 0, 0, 0},
+        {{12345678901, {256, 0xdeadbeef}, {77, 0xfeed}, true, TAIL_UTF16BE, 0, 0, 0, 0, 0},
          SLICE("/var/log/with space\n.log"),
          SLICE("/var/log/x.1")},
-        {{INT64_MAX, {256, UINT32_MAX}, {INT64_MAX, UINT32_MAX}, false, TAIL_UTF8, 0, 0, 0}, SLICE("/a"), SLICE("/b")},
-        {{9, {9, 1}, {0, 1}, false, TAIL_UTF8, UINT32_MAX, UINT32_MAX, 1}, SLICE("/a"), SLICE("/b")},
-        {{0, {0, 0}, {0, 0}, false, TAIL_UTF8, 1, 0, 0}, SLICE("/a"), SLICE("")},
+        {{INT64_MAX, {256, UINT32_MAX}, {INT64_MAX, UINT32_MAX}, false, TAIL_UTF8, 0, 0, 0, 0, 0},
+         SLICE("/a"),
+         SLICE("/b")},
+        {{9, {9, 1}, {0, 1}, false, TAIL_UTF8, UINT32_MAX, UINT32_MAX, 1, 0, 0}, SLICE("/a"), SLICE("/b")},
+        {{0, {0, 0}, {0, 0}, false, TAIL_UTF8, 1, 0, 0, 0, 0}, SLICE("/a"), SLICE("")},
     };
     char raw[POSITION_CURSOR_MAX];
 
@@ -99,7 +101,7 @@ static void a_cursor_of_the_first_version_is_still_read(void **state)
 /* Whoever knows no third version reads nearly all that is stored. */
 static void a_cursor_has_the_third_version_only_when_something_is_ahead(void **state)
 {
-    struct tail_cursor c = {{.offset = 9}, SLICE("/a"), SLICE("")};
+    struct tail_cursor c = {{.offset = 9}, SLICE("/a"), SLICE("")}, back;
     char raw[POSITION_CURSOR_MAX];
 
     (void)state;
@@ -109,7 +111,15 @@ static void a_cursor_has_the_third_version_only_when_something_is_ahead(void **s
     assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 0 0 0 /a"), &c));
     assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 2 5 0 /a"), &c));
     assert_false(tail_cursor_parse(SLICE("3 9 0 0 0 9 0 1 1 5 /a"), &c));
-    assert_false(tail_cursor_parse(SLICE("4 9 0 0 0 9 0 1 1 5 0 /a"), &c));
+    assert_false(tail_cursor_parse(SLICE("5 9 0 0 0 9 0 1 1 5 0 /a"), &c));
+    c = (struct tail_cursor){
+        {.offset = 9, .packed_bytes = 7, .packed_modified = 1795817092000000000}, SLICE("/a.gz"), SLICE("")};
+    assert_true(slice_starts(tail_cursor_encode(&c, raw), SLICE("4 9 ")));
+    assert_true(tail_cursor_parse(tail_cursor_encode(&c, raw), &back));
+    assert_true(back.place.packed_bytes == 7 && back.place.packed_modified == 1795817092000000000);
+    assert_true(slice_is(back.path, "/a.gz"));
+    assert_false(tail_cursor_parse(SLICE("4 9 0 0 0 9 0 1 0 5 /a"), &c));
+    assert_false(tail_cursor_parse(SLICE("4 9 0 0 0 9 0 1 /a"), &c));
     tail_place_advance(&c.place, SLICE(""), SLICE("x"));
     assert_int_equal(c.place.ahead, 0);
 }

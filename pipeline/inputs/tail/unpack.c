@@ -1,0 +1,189 @@
+/* Compressed files, for who wants them read. A rotated file that is compressed is a new file, whose text is that of the old one: with the
+ * offsets of its text it is a copy like any other (copy.c), so what was delivered of the old one is not delivered again, and the rest is.
+ *
+ * It is unpacked twice: once to see that it is whole (who compresses it may be at work, or have died) and how long its text is, once to
+ * be read. One at a time has what that takes; the others wait until that one waits for something else. What was read to its end and is safe
+ * is remembered as such, with its size and time, and is not opened again. */
+#include "pipeline/inputs/tail/packed.h"
+#include "pipeline/inputs/tail/tail.h"
+
+#include "pipeline/base/limits.h"
+
+#include <stdio.h>
+
+/* --- whose turn it is ---------------------------------------------------------------------------------------------- */
+
+/* Of those that wait for their turn the first one has it. */
+static void wake_next(struct tail *t)
+{
+    struct tail_file *f = TAILQ_FIRST(&t->held_back);
+
+    while (f && !f->waits_for_turn)
+        f = TAILQ_NEXT(f, queue);
+    if (f)
+        tail_wake(t, f);
+}
+
+void tail_unpack_rest(struct tail *t, struct tail_file *f)
+{
+    packed_free(&f->packed);
+    if (f->measured && !f->fresh && f->read.offset == f->size && f->in_flight == 0 && !f->refused)
+        tail_unpack_pass(t, f, f->stored, f->modified);
+    if (t->unpacking == f)
+        t->unpacking = NULL;
+    if (!t->unpacking)
+        wake_next(t);
+}
+
+/* False: another one is at it. */
+static bool take_turn(struct tail *t, struct tail_file *f)
+{
+    if (t->unpacking && t->unpacking != f)
+        return false;
+    t->unpacking = f;
+    if (!f->packed)
+        f->packed = packed_new();
+    return true;
+}
+
+/* --- what is known of it ------------------------------------------------------------------------------------------- */
+
+void tail_unpack_pass(struct tail *t, struct tail_file *f, uint64_t bytes, nsec modified)
+{
+    f->read.packed_bytes = bytes;
+    f->read.packed_modified = (uint64_t)modified;
+    f->safe = f->read;
+    f->fresh = f->measured = false;
+    f->size = f->read.offset;
+    tail_store_place(t, f);
+    tail_files_close(&t->files, f);
+}
+
+static bool was_read(const struct tail_file *f, const struct tail_stat *st)
+{
+    return f->read.packed_bytes > 0 && f->read.packed_bytes == st->size &&
+           f->read.packed_modified == (uint64_t)st->modified;
+}
+
+static bool is_as_measured(const struct tail_file *f, const struct tail_stat *st)
+{
+    return f->measured && f->stored == st->size && f->modified == st->modified;
+}
+
+static const char *hint_of(enum packed_answer why)
+{
+    switch (why) {
+    case PACKED_CUT:
+        return "who compressed it has not ended it: look at its disk, and compress it again; it is read when it "
+               "changes";
+    case PACKED_TOO_LARGE:
+        return "unpack it into a file that is read, if that is meant";
+    default:
+        return "look at it with `gzip -t` or `zstd -t`; it is read when it changes";
+    }
+}
+
+static void give_up(struct tail *t, struct tail_file *f, enum packed_answer why, const struct err *e)
+{
+    char words[INPUT_ERROR_MAX];
+
+    f->spoiled = f->stored;
+    f->spoiled_modified = f->modified;
+    if (log_due(&t->packed_log, t->now, TAIL_LOG_PERIOD))
+        log_warn("compressed file cannot be read, and is left alone", KS("stream", t->env.stream), KS("path", f->path),
+                 KE("cause", e), KU("more_since_last", t->packed_log.suppressed), KS("hint", hint_of(why)));
+    snprintf(words, sizeof(words), "%s: %s", f->path, e->msg);
+    input_health_error(t->env.health, words, hint_of(why), t->now);
+    tail_files_close(&t->files, f);
+}
+
+/* It ends before its end, or is damaged there: who writes it may be at work. */
+static enum tail_step wait_for_the_rest(struct tail *t, struct tail_file *f, enum packed_answer why,
+                                        const struct err *e)
+{
+    nsec quiet = clock_wall() - f->modified;
+
+    if (why != PACKED_CUT || t->env.once || quiet > TAIL_PACKED_GIVE_UP) {
+        give_up(t, f, why, e);
+        return TAIL_STEP_END;
+    }
+    f->again = f->due = t->now + (quiet > TAIL_PACKED_AGAIN ? quiet : TAIL_PACKED_AGAIN);
+    return TAIL_STEP_HELD;
+}
+
+static enum tail_step measure(struct tail *t, struct tail_file *f)
+{
+    struct err e = {.msg = ""};
+    uint64_t size;
+    enum packed_answer answer = packed_measure(f->packed, f->fd, f->stored, &size, &e);
+
+    if (answer == PACKED_AGAIN)
+        return TAIL_STEP_MORE;
+    if (answer != PACKED_DONE)
+        return wait_for_the_rest(t, f, answer, &e);
+    f->size = size;
+    f->measured = true;
+    f->grown = t->now;
+    return TAIL_STEP_READ;
+}
+
+/* --- a step -------------------------------------------------------------------------------------------------------- */
+
+/* Open, measured or not, and as `st` says. */
+static enum tail_step begin(struct tail *t, struct tail_file *f, const struct tail_stat *st)
+{
+    enum tail_step step = TAIL_STEP_READ;
+    struct err e;
+
+    f->waits_for_turn = false;
+    if (was_read(f, st)) {
+        f->size = f->read.offset;
+        tail_files_close(&t->files, f);
+        return TAIL_STEP_END;
+    }
+    if (f->spoiled > 0 && f->spoiled == st->size && f->spoiled_modified == st->modified) {
+        tail_files_close(&t->files, f);
+        return TAIL_STEP_END;
+    }
+    if (is_as_measured(f, st) && !f->fresh && f->read.offset == f->size)
+        return TAIL_STEP_END; /* it is woken when all is safe */
+    f->due = f->again;
+    if (t->now < f->again)
+        return TAIL_STEP_HELD;
+    f->waits_for_turn = !take_turn(t, f);
+    f->due = NSEC_NEVER;
+    if (f->waits_for_turn)
+        return TAIL_STEP_HELD;
+    f->flush = true; /* what is compressed does not grow */
+    if (!is_as_measured(f, st)) {
+        if (f->measured || f->stored != st->size || f->modified != st->modified) { /* not in the middle of it */
+            packed_free(&f->packed);
+            f->packed = packed_new();
+        }
+        f->measured = false;
+        f->stored = st->size;
+        f->modified = st->modified;
+        step = measure(t, f);
+    }
+    if (step != TAIL_STEP_READ || f->fresh)
+        return step;
+    return packed_seek(f->packed, f->fd, f->read.offset - f->read.mark.length, &e) == PACKED_AGAIN ? TAIL_STEP_MORE
+                                                                                                   : TAIL_STEP_READ;
+}
+
+int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_step *step)
+{
+    struct tail_stat st;
+    int rc = tail_files_open(&t->files, f);
+
+    if (rc == 0)
+        rc = tail_stat_fd(f->fd, &st);
+    if (rc != 0) {
+        tail_unpack_rest(t, f);
+        return rc;
+    }
+    if (st.deleted)
+        tail_set_gone(t, f, true);
+    *step = begin(t, f, &st);
+    return 0;
+}
