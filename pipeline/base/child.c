@@ -1,0 +1,113 @@
+/* It is forked, since posix_spawn cannot ask the kernel to end it with us. Between fork() and exec only what is safe there is called. */
+#include "pipeline/base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In the child. What we ignore and block is as usual for it, and so is SIGCHLD, which who started us may ignore. */
+static void behave_as_usual(void)
+{
+    static const int IGNORED[] = {SIGPIPE, SIGXFSZ, SIGCHLD};
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (size_t i = 0; i < ARRAY_LEN(IGNORED); i++)
+        (void)sigaction(IGNORED[i], &usual, NULL);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the child. Descriptors behind `failed` are closed; that one goes when the program begins. */
+static int arrange_descriptors(int out, int err, int *failed)
+{
+    int none = open("/dev/null", O_RDWR);
+
+    if (none < 0 || dup2(none, STDIN_FILENO) < 0 || dup2(out < 0 ? none : out, STDOUT_FILENO) < 0 ||
+        dup2(err < 0 ? none : err, STDERR_FILENO) < 0)
+        return -1;
+    if (*failed != STDERR_FILENO + 1 && dup3(*failed, STDERR_FILENO + 1, O_CLOEXEC) < 0)
+        return -1;
+    *failed = STDERR_FILENO + 1;
+    return close_range((unsigned)*failed + 1, ~0U, 0);
+}
+
+/* In the child: until it is the program. */
+static void become(const struct child_conf *c, pid_t parent, int failed)
+{
+    int error;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0 || arrange_descriptors(c->out, c->err, &failed) < 0)
+        goto fail;
+    behave_as_usual();
+    if (getppid() != parent) /* it has died before this one could hear of it */
+        _exit(EXIT_FAILURE);
+    if (c->environment)
+        execvpe(c->argv[0], c->argv, c->environment);
+    else
+        execvp(c->argv[0], c->argv);
+fail:
+    error = errno;
+    (void)!write(failed, &error, sizeof(error));
+    _exit(EXIT_FAILURE);
+}
+
+int child_start(const struct child_conf *c, pid_t *pid)
+{
+    pid_t parent = getpid();
+    int failed[2], error = 0;
+    sigset_t all, before;
+    ssize_t n;
+
+    if (pipe2(failed, O_CLOEXEC) < 0)
+        return errno;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours runs in the child */
+    *pid = fork();
+    if (*pid == 0)
+        become(c, parent, failed[1]);
+    error = *pid < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(failed[1]);
+    if (!error) {
+        while ((n = read(failed[0], &error, sizeof(error))) < 0 && errno == EINTR)
+            ;
+        if (n != sizeof(error))
+            error = 0;
+    }
+    close(failed[0]);
+    if (error && *pid > 0)
+        while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    return error;
+}
+
+/* Where nobody hears of children (SIGCHLD is ignored) one that is gone has ended. */
+bool child_has_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+        return errno == ECHILD;
+    return info.si_pid == pid;
+}
+
+void child_signal(pid_t pid, int signal)
+{
+    (void)kill(-pid, signal);
+}
+
+int child_reap(pid_t pid)
+{
+    int status = 0;
+
+    child_signal(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
+}
