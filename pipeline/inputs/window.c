@@ -170,11 +170,11 @@ bool window_has_room(const struct window *w)
     return !(w->open && w->due) && w->records < w->conf.records && w->bytes < w->conf.bytes;
 }
 
-static bool has_room_for(const struct window *w, const struct frame_message *m, nsec mono_now)
+static bool has_room_for(const struct window *w, size_t record, nsec mono_now)
 {
     struct err why;
 
-    if (spool_has_room(w->conf.spool, m->data.n))
+    if (spool_has_room(w->conf.spool, record))
         return true;
     pushback_note(w->conf.pushback, spool_failing(w->conf.spool, &why) ? PUSHBACK_DISK : PUSHBACK_LIMIT, mono_now);
     return false;
@@ -182,16 +182,16 @@ static bool has_room_for(const struct window *w, const struct frame_message *m, 
 
 /* A large message may take all the memory there is for records, so it does not wait for its spool in there: the other streams would stand still
  * with this one. */
-static bool begin_frame(struct window *w, const struct frame_message *m, nsec wall_now, nsec mono_now)
+static bool begin_frame(struct window *w, size_t record, nsec wall_now, nsec mono_now)
 {
-    bool large = m->data.n + 1 > FRAME_MAX_BYTES;
+    bool large = record + 1 > FRAME_MAX_BYTES;
 
-    if (large && !has_room_for(w, m, mono_now))
+    if (large && !has_room_for(w, record, mono_now))
         return false;
     if (large)
-        w->open = frame_new_lone(m->data.n, wall_now, w->conf.budget);
+        w->open = frame_new_lone(record, wall_now, w->conf.budget);
     else
-        w->open = frame_new(m->data.n > WINDOW_FRAME_BYTES ? m->data.n : WINDOW_FRAME_BYTES, wall_now, w->conf.budget);
+        w->open = frame_new(record > WINDOW_FRAME_BYTES ? record : WINDOW_FRAME_BYTES, wall_now, w->conf.budget);
     if (!w->open) {
         pushback_wait(w->conf.pushback, PUSHBACK_MEMORY, &w->held, mono_now);
         return false;
@@ -212,11 +212,23 @@ static bool add(struct window *w, const struct frame_message *m, nsec wall_now, 
         return false;
     if (w->open && frame_add_message(w->open, m))
         return true;
-    if ((w->open && !offer(w, mono_now)) || !begin_frame(w, m, wall_now, mono_now))
+    if ((w->open && !offer(w, mono_now)) || !begin_frame(w, m->data.n, wall_now, mono_now))
         return false;
     added = frame_add_message(w->open, m);
     assert(added); /* the frame was made for it */
     return true;
+}
+
+bool window_fits(struct window *w, uint32_t records, size_t data, size_t facts, nsec wall_now, nsec mono_now)
+{
+    assert(data + records <= WINDOW_FRAME_BYTES);
+    if (w->records > 0 && (w->records + records > w->conf.records || w->bytes + data + facts > w->conf.bytes)) {
+        pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
+        return false;
+    }
+    if (w->open && (w->due || !frame_has_room(w->open, records, data, facts)) && !offer(w, mono_now))
+        return false;
+    return w->open || begin_frame(w, 0, wall_now, mono_now);
 }
 
 /* The message is in the open frame, on its way or safe already. It needs no place of its own: its number is reported with what it waits

@@ -116,6 +116,10 @@ enum window_answer {
  * of the message before. */
 MUST_CHECK enum window_answer window_put(struct window *w, const struct frame_message *m, uint64_t number,
                                          nsec wall_now, nsec mono_now);
+/* So many records that are one message, of so many bytes and with so many bytes of facts in all, and an id with the last, go into one frame when they are
+ * put next: so they become safe together. False: not now, as WINDOW_FULL. A message of one record needs no such thing. */
+MUST_CHECK bool window_fits(struct window *w, uint32_t records, size_t data, size_t facts, nsec wall_now,
+                            nsec mono_now);
 /* Has a message with this id been taken? Pending: it is here, or on its way. */
 enum spool_id window_id_seen(const struct window *w, struct slice id);
 /* Where the source goes on behind the message that was taken last; of several sources, FRAME_POSITIONS_MAX in one frame at most. Nothing

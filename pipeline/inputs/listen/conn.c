@@ -105,13 +105,37 @@ static void keep(struct listen_conn *c, struct slice rest)
     count(c, c->in.cap);
 }
 
+/* A message that says how long it is does not get the double of that at the end. */
+static void set_max(struct listen_conn *c)
+{
+    size_t most = c->port->protocol->message_max, want = c->expects > 0 && c->expects < most ? c->expects : most;
+
+    c->in.max = want + 2 * LISTEN_READ_BYTES;
+    if (c->in.max < c->in.cap)
+        c->in.max = c->in.cap;
+}
+
+/* By so much the buffer grows for the next reading. */
+static size_t growth(const struct listen_conn *c)
+{
+    size_t left = c->in.max - c->in.cap;
+
+    if (c->in.n <= LISTEN_READ_BYTES)
+        return 2 * LISTEN_READ_BYTES;
+    if (c->in.cap - c->in.n >= LISTEN_READ_BYTES)
+        return 0;
+    return c->in.cap < left ? c->in.cap : left;
+}
+
 /* For as much as can be left. False: later, or never. */
 static bool has_memory(struct listen_conn *c)
 {
     struct listen_hub *h = hub_of(c);
     struct listen_place *place = TAILQ_FIRST(&c->port->places);
-    size_t need = c->in.n > LISTEN_READ_BYTES ? c->in.cap : 2 * LISTEN_READ_BYTES;
+    size_t need;
 
+    set_max(c);
+    need = growth(c);
     count(c, c->in.cap);
     if (h->counted + need <= c->budget->limit / 2 && c->budget->used + need <= c->budget->limit)
         return true;
@@ -132,6 +156,7 @@ static void feed(struct listen_conn *c, struct slice all, bool last)
     size_t used;
 
     c->refused = NULL;
+    c->expects = 0;
     used = all.n > 0 || last ? c->port->protocol->read(c, all, last) : 0;
     if (c->over || c->ending) {
         drop_in(c);

@@ -158,6 +158,7 @@ struct listen_conn {
 
     struct buf in, out;
     size_t out_at;         /* what is written of it */
+    size_t expects;        /* bytes that the message has which comes; 0: nobody knows */
     struct budget *budget; /* that `in` is counted in: `counted` bytes of it */
     size_t counted;
     struct listen_route *refused; /* read() was told "later" by it; NULL: it was not */

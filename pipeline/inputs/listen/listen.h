@@ -153,6 +153,11 @@ enum listen_answer {
     LISTEN_TOO_LARGE, /* not taken, and never will be: more than limits.record, or than the stream's spool may hold. It was counted and said */
 };
 MUST_CHECK enum listen_answer listen_put(struct listen_conn *c, struct listen_route *r, const struct listen_message *m);
+/* As window_fits(): so many records that are put next for this route become safe together. Or LISTEN_LATER. */
+MUST_CHECK enum listen_answer listen_fits(struct listen_conn *c, struct listen_route *r, uint32_t records, size_t data,
+                                          size_t facts);
+/* In read(): what it leaves is the beginning of a message of so many bytes, at least. So its memory is no larger than need be. */
+void listen_expect(struct listen_conn *c, size_t bytes);
 /* Is the message with this id in the spool, or on its way there? */
 enum spool_id listen_id_seen(const struct listen_route *r, struct slice id);
 /* safe(c, mark) comes soon, also when there is nothing to wait for. Marks on their way are bounded: false: no more now, as LISTEN_LATER. */

@@ -71,6 +71,11 @@ const char *listen_route_stream(const struct listen_route *r)
     return r->in->env.stream;
 }
 
+void listen_expect(struct listen_conn *c, size_t bytes)
+{
+    c->expects = bytes;
+}
+
 void listen_bad(struct listen_conn *c, struct listen_route *r, const char *why, const char *hint)
 {
     struct input *in = r->in;

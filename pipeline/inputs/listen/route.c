@@ -298,6 +298,17 @@ enum listen_answer listen_put(struct listen_conn *c, struct listen_route *r, con
     return LISTEN_TAKEN;
 }
 
+enum listen_answer listen_fits(struct listen_conn *c, struct listen_route *r, uint32_t records, size_t data,
+                               size_t facts)
+{
+    struct listen_hub *h = hub_of(r->in);
+
+    if (spool_takes(r, data) && window_fits(&r->window, records, data, facts, h->wall, h->mono))
+        return LISTEN_TAKEN;
+    r->touched = true;
+    return later(c, r);
+}
+
 enum spool_id listen_id_seen(const struct listen_route *r, struct slice id)
 {
     return window_id_seen(&r->window, id);

@@ -300,6 +300,14 @@ static void add_key(struct frame *f, struct id_key key)
     wire_put_raw(&o, key.bytes, sizeof(key.bytes));
 }
 
+bool frame_has_room(const struct frame *f, uint32_t records, size_t data, size_t facts)
+{
+    size_t lengths = (size_t)VARINT_MAX * (f->header.count - f->facts_count + records);
+
+    return f->room - f->bytes >= data + records && f->facts.max - f->facts.n >= lengths + facts &&
+           (f->ids.n == 0 || f->ids.max - f->ids.n >= sizeof(struct id_key));
+}
+
 bool frame_add_message(struct frame *f, const struct frame_message *m)
 {
     size_t without = f->header.count - f->facts_count, keys = m->beside ? 2 : 1;

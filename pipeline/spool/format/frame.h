@@ -70,6 +70,8 @@ struct frame_message {
     const struct id_key *beside;
 };
 MUST_CHECK bool frame_add_message(struct frame *f, const struct frame_message *m);
+/* Would it take so many records, of so many bytes and with so many bytes of facts in all, and an id where it has ids? */
+bool frame_has_room(const struct frame *f, uint32_t records, size_t data, size_t facts);
 
 /* How long the ids of a source are remembered: so many (0: as many as may be), for so many seconds (0: for ever). What is
  * beyond either goes, the oldest first. */

@@ -618,6 +618,37 @@ static void what_the_disk_refused_is_offered_again_where_it_must_be_kept(void **
     end(&b);
 }
 
+/* A kill between two frames would leave a half of it, without its id. */
+static void a_message_of_several_records_goes_into_one_frame(void **state)
+{
+    static char text[WINDOW_FRAME_BYTES];
+    struct frame_message m = {.data = slice_of(text, WINDOW_FRAME_BYTES / 8)};
+    struct bench b;
+    uint64_t n = 0;
+
+    (void)state;
+    begin(&b);
+    memset(text, 'x', sizeof(text));
+    for (int i = 0; i < 3; i++) { /* seven of the records have room in a frame */
+        assert_true(window_fits(&b.w, 3, 3 * m.data.n, 0, b.x->now, b.x->now));
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(window_put(&b.w, &m, ++n, b.x->now, b.x->now), WINDOW_TAKEN);
+    }
+    commit(b.x); /* the first frame: two messages, not seven records */
+    assert_safe(&b, 6);
+    assert_int_equal(incoming(&b), 6);
+    commit(b.x);
+    assert_safe(&b, 9);
+    end(&b);
+
+    begin_with(&b, 64 * MIB, 4, 0, false);
+    assert_true(window_fits(&b.w, 3, 30, 0, b.x->now, b.x->now));
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_int_equal(put(&b, "", i), WINDOW_TAKEN);
+    assert_false(window_fits(&b.w, 2, 20, 0, b.x->now, b.x->now)); /* there would be five without an answer */
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +669,7 @@ int main(void)
         cmocka_unit_test(positions_go_with_their_records),
         cmocka_unit_test(a_frame_that_closes_asks_where_its_sources_go_on),
         cmocka_unit_test(what_the_disk_refused_is_offered_again_where_it_must_be_kept),
+        cmocka_unit_test(a_message_of_several_records_goes_into_one_frame),
         cmocka_unit_test(what_is_not_on_its_way_can_be_given_up),
     };
 
