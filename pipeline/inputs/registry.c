@@ -8,6 +8,8 @@ extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, 
 
 extern const struct input_ops elasticsearch_bulk_ops;
 extern const struct input_ops loki_ops;
+extern const struct input_ops exec_ops, fifo_ops;
+extern const struct input_ops exec_ops, fifo_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -18,6 +20,8 @@ static const struct {
 } inputs[] = {
     {"tail", &tail_ops},
     {"stdin", &stdin_ops},
+    {"exec", &exec_ops},
+    {"fifo", &fifo_ops},
     {"sqs", &sqs_ops},
     {"sns", &sns_ops},
     {"http", &http_input_ops},
