@@ -9,7 +9,7 @@ extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, 
 extern const struct input_ops elasticsearch_bulk_ops;
 extern const struct input_ops loki_ops;
 extern const struct input_ops exec_ops, fifo_ops;
-extern const struct input_ops exec_ops, fifo_ops;
+extern const struct input_ops exec_ops, fifo_ops, forward_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
@@ -26,6 +26,7 @@ static const struct {
     {"sns", &sns_ops},
     {"http", &http_input_ops},
     {"splunk_hec", &splunk_hec_ops},
+    {"forward", &forward_ops},
     {"elasticsearch_bulk", &elasticsearch_bulk_ops},
     {"loki", &loki_ops},
     {"otlp", &otlp_ops},
