@@ -585,14 +585,14 @@
 /* A program whose lines are read: its words; the environment that it is given; a line of what it says to standard error, and so many of
  * these in so long; how long it has to end when it is asked to, and behind that what it has printed to become safe. Where the system cannot tell of
  * its end, it is looked for. */
-#define EXEC_WORDS_MAX   256
-#define EXEC_ENV_MAX     100
-#define EXEC_SAYS_BYTES  512
-#define EXEC_SAYS_LINES  20U
-#define EXEC_SAYS_EVERY  (10 * NSEC_PER_SEC)
-#define EXEC_STOP_TIME   (2 * NSEC_PER_SEC)
-#define EXEC_LINGER      (1500 * NSEC_PER_MSEC)
-#define EXEC_TICK        (100 * NSEC_PER_MSEC)
+#define EXEC_WORDS_MAX  256
+#define EXEC_ENV_MAX    100
+#define EXEC_SAYS_BYTES 512
+#define EXEC_SAYS_LINES 20U
+#define EXEC_SAYS_EVERY (10 * NSEC_PER_SEC)
+#define EXEC_STOP_TIME  (2 * NSEC_PER_SEC)
+#define EXEC_LINGER     (1500 * NSEC_PER_MSEC)
+#define EXEC_TICK       (100 * NSEC_PER_MSEC)
 /* The stack of an input's own thread, for the libraries that it calls; and it is named in the log when it does not end so long after it
  * was asked to. */
 #define INPUT_THREAD_STACK_BYTES (1 * MIB)

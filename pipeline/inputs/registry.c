@@ -8,7 +8,6 @@ extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, 
 
 extern const struct input_ops elasticsearch_bulk_ops;
 extern const struct input_ops loki_ops;
-extern const struct input_ops exec_ops, fifo_ops;
 extern const struct input_ops exec_ops, fifo_ops, forward_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is

@@ -73,7 +73,11 @@ static const struct synonym INPUTS[] = {
     {" firehose aws_kinesis_firehose put listen server ",
      "write `api`: it takes Firehose's PutRecord and PutRecordBatch; its address stands in `api` at the top of the "
      "file"},
-    {" pipe exec command cmd standard_input console ", "write `stdin`, and start it as `COMMAND | sluice run`"},
+    {" command cmd program script shell process ", "write `exec: { command: [PROGRAM, WORD] }`"},
+    {" pipe named_pipe mkfifo ", "write `fifo: { path: /run/sluice/app.fifo }`"},
+    {" standard_input console ", "write `stdin`, and start it as `COMMAND | sluice run`"},
+    {" fluent fluentd fluentbit fluent_bit in_forward docker_fluentd ",
+     "write `forward: { listen: \"127.0.0.1:24224\" }`, with require_ack_response in the sender"},
     {" journal systemd journalctl ", "write `journald`"},
     {" docker docker_logs containers ", "write `tail: { paths: [\"/var/lib/docker/containers/*/*-json.log\"] }`"},
     {" kubernetes kubernetes_logs k8s ", "write `tail: { paths: [\"/var/log/containers/*.log\"] }`"},
@@ -84,7 +88,7 @@ static const struct synonym INPUTS[] = {
     {" rabbitmq amqp amazon_mq amqp_0_9_1 ",
      "write `amqp091: { url: \"amqp://HOST:5672/\", username: NAME, password: \"${env:PASSWORD}\", queue: NAME }`"},
     {" pubsub nats redis syslog tcp udp socket statsd otlp otel opentelemetry "
-     "forward fluent beats lumberjack gelf s3 ",
+     "beats lumberjack gelf s3 ",
      "there is no such input yet; `sluice --version` lists those that there are"},
 };
 
