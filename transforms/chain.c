@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* One more, for what settings put behind those of the file. */
-#define LINKS_MAX (CHAIN_MAX + 1)
+#define LINKS_MAX (CHAIN_MAX + 2)
 
 struct chain {
     size_t count;

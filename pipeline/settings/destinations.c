@@ -28,6 +28,13 @@ const struct cfg_field settings_outlet_fields[] = {
      .max = SPOOL_READER_NAME_MAX,
      .help = "what it is called in metrics, pages and commands, and what its place in the spool is known by: another "
              "name is another destination, which begins with what the spool has; left out: `s3`, `http`, ... as it is"},
+    {.name = "when",
+     .type = CFG_CUSTOM,
+     .bind = settings_when_bind,
+     .release = settings_when_release,
+     .syntax = "a condition, or a list of them",
+     .help = "only records of which all of these hold are for this destination; the others count as dropped, with the "
+             "reason `when`; left out: each record is"},
     {.name = NULL},
 };
 
@@ -190,8 +197,9 @@ static void bind_element(struct cfg_errors *errs, const struct cfg_node *stream,
 
     st->merged = merge(errs, stream, element, first);
     st->options = &st->merged->map;
-    bind(errs, st);
+    st->element = element;
     bind_own(errs, element, st);
+    bind(errs, st);
     if (!st->outlet && st->sink)
         st->outlet = mem_strdup(st->sink->name);
     if (st->outlet)

@@ -138,7 +138,8 @@ static void compare_outlet(struct comparison *c, const struct stream_settings *a
     const struct side x = {a, a->options}, y = {b, b->options};
 
     compare(c, settings_stream_fields, prefix, CFG_EFFECT_DELIVERY, x, y, b->at);
-    compare(c, settings_outlet_fields, prefix, CFG_EFFECT_DELIVERY, x, y, b->at);
+    compare(c, settings_outlet_fields, prefix, CFG_EFFECT_DELIVERY, (struct side){a, a->element},
+            (struct side){b, b->element}, b->at);
     mem_free(prefix);
 }
 

@@ -20,6 +20,12 @@ extern const struct cfg_field settings_stream_fields[], settings_retry_fields[],
 
 /* Of one of `destinations`, beside what a stream can say of its only one: describes struct stream_settings. */
 extern const struct cfg_field settings_outlet_fields[];
+/* CFG_CUSTOM of `when`; `out` is a struct stream_settings. */
+void settings_when_bind(struct cfg_errors *errs, const struct cfg_node *node, void *out);
+void settings_when_release(void *out);
+/* Behind the other transforms, before settings_partition(). */
+void settings_when(struct stream_settings *st);
+extern const struct cfg_field settings_when_fields[]; /* of one condition */
 /* Is said of a stream as a whole, whatever it delivers to. */
 bool settings_is_of_stream(const char *option);
 /* Binds st->options. */

@@ -107,7 +107,11 @@ void settings_reference(struct buf *out)
     full = buf_add_str(out, EXAMPLE) < 0 || buf_add_str(out, COMMON) < 0 ||
            buf_add_str(out, "\n## The top of the file\n\n") < 0 || reference_fields(out, "", settings_fields) < 0 ||
            buf_add_str(out, "\n## A stream\n\nBelow `streams`, by its name: 1 to 64 of `a-z A-Z 0-9 _ . -`.\n\n") < 0 ||
-           reference_fields(out, "", settings_stream_fields) < 0;
+           reference_fields(out, "", settings_stream_fields) < 0 ||
+           buf_add_str(out, "\n### An element of `destinations`\n\nOne destination, and beside it what of the above "
+                            "holds for it alone (but `inputs`, `durability`, `spool` and `give_up`), and:\n\n") < 0 ||
+           reference_fields(out, "", settings_outlet_fields) < 0 ||
+           buf_add_str(out, "\nA condition of `when`:\n\n") < 0 || reference_fields(out, "", settings_when_fields) < 0;
 
     full = full ||
            buf_add_str(out, "\n## Inputs\n\n`api` is the Firehose API; it has no options here, but the section `api` "

@@ -140,7 +140,7 @@ static void check_transforms(const struct rules *r, struct stream_settings *st, 
 {
     const struct transform_env env = {.stream = st->name, .base_dir = r->s->base_dir};
     const struct cfg_node *all = cfg_node_get(st->options, "transform");
-    size_t count = st->transform_count - st->keyed;
+    size_t count = st->transform_count - st->keyed - st->routed;
 
     if (count > CHAIN_MAX)
         cfg_error(r->errs, all->at, "`transform`: at most %d can follow one another, these are %zu", CHAIN_MAX, count);

@@ -74,6 +74,8 @@ struct stream_settings {
     size_t query_count;
     char *time_field, *time_format; /* `time`; field NULL: left out */
     bool time_must;                 /* a record without one fails */
+    bool
+        routed; /* the last of the transforms, or the one before that of `keyed`, is transform_when: not each record is meant for here */
     bool keyed; /* the last of the transforms is transform_partition: places use partition keys, or the record's time */
     bool partitioned;       /* the records of an object share their partition keys: its place is made of them */
     int64_t max_partitions; /* objects that may be gathered at once, each for other keys */
@@ -98,6 +100,8 @@ struct stream_settings {
     const struct stream_settings *of; /* of one of those: the first; NULL: it is that, or the only one */
     struct cfg_strings give_up;       /* destinations that are gone, and what waits for them with them */
     char *outlet;                     /* the destination's own name; NULL: it has none, because it is the only one */
+    const struct cfg_node *element;   /* of `destinations`: what stands there; NULL: it is none */
+    void *when;                       /* of it, until it is a transform */
     struct settings_merged *merged;   /* its options; NULL: `destination` */
     char *label;                      /* for people, STREAM:DESTINATION; NULL: the stream's name */
 };

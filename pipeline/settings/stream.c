@@ -420,6 +420,7 @@ static void bind_outlet(struct cfg_errors *errs, struct stream_settings *st)
     if (st->sink && (!retry || retry->kind != CFG_NODE_MAP || !cfg_node_get(retry, "duration")))
         st->retry_duration = st->sink->retry_duration;
     check_buffer(errs, cfg_node_get(node, "buffer"), st);
+    settings_when(st);
     settings_partition(st);
     if (st->in_flight > 0 && st->in_flight_min > st->in_flight)
         cfg_error(errs, in_flight->at, "`deliveries_in_flight`: `min` is %d, more than `max`, which is %d",

@@ -151,3 +151,35 @@ def test_one_becomes_several_and_a_dead_one_is_given_up(t):
     d.wait_delivered("app", 4)
     d.stop()
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("a"))), [b"1", b"2", b"3", b"4"])
+
+
+def test_records_go_where_they_are_meant(t):
+    with open(t.path("audience.lua"), "w", encoding="ascii") as f:
+        f.write('function transform(r, meta)\n  meta.partition_keys.audience = (r.n or 1) % 2 == 0 and "even" or "odd"\n  return r\nend\n')
+    config = {"streams": {"app": {**stream(None, interval="0s"), "destinations": [
+        {**to_file(t, "all"), "name": "all"},
+        {**to_file(t, "bad"), "name": "bad", "when": {"field": "level", "in": ["WARN", "ERROR"]}},
+        {**to_file(t, "even"), "name": "even", "transform": {"lua": t.path("audience.lua")},
+         "when": [{"key": "audience", "equals": "even"}, {"not": {"field": "level", "equals": "INFO"}}]},
+    ]}}}
+    del config["streams"]["app"]["destination"]
+    d = t.daemon(config).start()
+    levels = ("INFO", "WARN", "ERROR")
+    lines = [b'{"n":%d,"level":"%s"}' % (n, levels[n % 3].encode()) for n in range(300)]
+    want = {"all": lines, "bad": [x for n, x in enumerate(lines) if n % 3], "even": [x for n, x in enumerate(lines) if n % 3 and n % 2 == 0]}
+    Firehose(d.api_port).put_all("app", lines)
+    for name, some in want.items():
+        wait_until(f"{name} has all", lambda: books(d, destination=name)["spooled"] == 0, 30 * t.slow)
+        b = books(d, destination=name)
+        assert (b["incoming"], b["delivered"], b["dropped"]) == (300, len(some), 300 - len(some)), b
+    m = d.metrics()
+    assert m.get("sluice_dropped_records_by_reason_total", destination="bad", reason="when") == 100
+    d.kill9()
+    d.start()
+    Firehose(d.api_port).put_all("app", [b"{}"])
+    wait_books(d, "all", 301)
+    for name in ("bad", "even"):
+        wait_until(f"{name} has all", lambda: books(d, destination=name)["spooled"] == 0, 30 * t.slow)
+    d.stop()
+    for name, some in want.items():
+        objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), some + ([b"{}"] if name == "all" else []))
