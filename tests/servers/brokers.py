@@ -108,7 +108,7 @@ def _lives(pid):
 ADAPTERS = ["broker_rabbitmq.Classic", "broker_rabbitmq.Quorum", "broker_rabbitmq.Stream",
             "broker_activemq.ClassicStomp", "broker_activemq.ArtemisStomp", "broker_activemq.ClassicAmqp", "broker_activemq.ArtemisAmqp",
             "broker_kafka.Kafka", "broker_mosquitto.Mosquitto", "broker_mosquitto.MosquittoKilled", "broker_mosquitto.ArtemisMqtt",
-            "broker_mosquitto.ClassicMqtt",
+            "broker_mosquitto.ClassicMqtt", "broker_mosquitto.ClassicMqtt1",
             "broker_kinesis.Kinesis",
             "broker_elasticmq.Standard", "broker_elasticmq.Fifo", "broker_elasticmq.MotoFifo", "broker_sns.Sns"]
 
