@@ -1,16 +1,11 @@
 """ElasticMQ over SQS's protocol, a standard queue and a FIFO queue: what was not deleted comes again and is known by its id."""
 
-import http.client
-import json
 import os
 import subprocess
-import threading
-import time
 
 import objects
 from brokers import SENDERS, Broker
 from common import stream
-from http_peer import Handler, HttpPeer
 
 
 class Standard(Broker):
@@ -48,57 +43,19 @@ c.create_queue(QueueName=sys.argv[2], Attributes={"FifoQueue": "true"})
 """
 
 
-class OneAtATime(Handler):
-    """Questions for messages, one at a time, and none that waits. moto looks which groups are in hand when a question comes: to one that waits since before it
-    hands out what is behind a message that another has got meanwhile."""
-
-    def do_POST(self):
-        peer, body = self.server.peer, self.read_body()
-        if body is None:
-            return
-        receives = self.headers["X-Amz-Target"] == "AmazonSQS.ReceiveMessage"
-        if receives:
-            body = json.dumps({**json.loads(body), "WaitTimeSeconds": 0}).encode()
-            with peer.asking:
-                answer, text = self.ask(body)
-            if b'"Messages"' not in text:
-                time.sleep(0.2)
-        else:
-            answer, text = self.ask(body)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.headers["Content-Type"])
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def ask(self, body):
-        c = http.client.HTTPConnection("127.0.0.1", self.server.peer.behind, timeout=60)
-        c.request("POST", self.path, body, {k: self.headers[k] for k in ("Authorization", "X-Amz-Target", "Content-Type", "Host")})
-        answer = c.getresponse()
-        text = answer.read()
-        c.close()
-        return answer, text
-
-
 class MotoFifo(Fifo):
-    """It has all in memory, so it is not restarted; what it knows of groups and deduplication ids it keeps to."""
+    """It has all in memory, so it is not restarted. Behind a kill it hands out messages whose group is in hand, whether it is asked by many at a time or by
+    one: the order is its own."""
     name = "moto-fifo"
-    groups = 100
+    groups = 100  # so that not everything waits for what a kill has hidden
+    ordered = False
     script = "moto.sh"
 
     def make(self):
         self.run_client(MAKE, self.env["SQS_ENDPOINT"], self.queue)
-        self.front = HttpPeer(OneAtATime)
-        self.front.behind, self.front.asking = self.port, threading.Lock()
-        self.t.on_end(self.front.stop)
 
     def url(self):
         return f"{self.env['SQS_ENDPOINT']}/123456789012/{self.queue}"
-
-    def input(self):
-        options = super().input()
-        options["sqs"]["queue_url"] = f"{self.front.url()}/123456789012/{self.queue}"
-        return options
 
 
 # --- what a queue shows in a moment -----------------------------------------------------------------------------------
