@@ -4,7 +4,7 @@
  *                front of what it writes. Nobody wrote those bytes; they are passed over. Where the file system knows of
  *                no hole (small files, copies), they are told by their number: a block of them, or as many as had been read
  *                before the truncation. A file of zeros only is left alone: it may be one that is filled from its
- *                beginning. Zeros elsewhere are bytes like others.
+ *                beginning. Zeros elsewhere are bytes like others, but for holes (hole.c).
  *   a byte order mark    It is no part of the first line, and says what the encoding is.
  *
  * A file that is read from its end on begins behind its last '\n'. */

@@ -104,6 +104,7 @@ struct tail_file {
     unsigned missing;  /* looks in a row that did not */
     bool gone;         /* no name is left: read what there is, then drop it */
     bool flush;        /* its grace time is over: the last line is a record as it stands */
+    bool hollow;       /* nothing but a hole is left of it, when it was read last */
     bool whole;        /* UNFINISHED: what waits are whole lines, of which the record may go on */
 
     TAILQ_ENTRY(tail_file) queue; /* of its state */

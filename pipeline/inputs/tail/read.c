@@ -173,10 +173,18 @@ static enum tail_step take(struct tail *t, struct tail_file *f, struct frame **f
     return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
+/* In front of a hole a line goes on when there is nothing behind it yet. */
+static bool is_last(const struct tail_file *f, const struct tail_hole *h, size_t got)
+{
+    return h->found ? h->ends || f->flush : f->flush && f->read.offset + got >= f->size;
+}
+
 /* No record is in what was read. If its last line is to be one all the same, either the file shrank while we read, or more of it must be
  * read at once. */
-static enum tail_step nothing_yet(const struct tail_file *f, size_t want, size_t got)
+static enum tail_step nothing_yet(const struct tail_file *f, const struct tail_hole *h, size_t want, size_t got)
 {
+    if (h->found)
+        return TAIL_STEP_WAIT;
     return f->flush && (got < want || got == 0) ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
 }
 
@@ -188,6 +196,7 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
     int error = 0;
     ssize_t got;
     struct lines_cut cut;
+    struct tail_hole hole;
 
     assert(room > want); /* one more for the '\n' behind a piece */
     got = tail_read_at(f, before, to, want, &error);
@@ -197,9 +206,12 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
     }
     if (got < 0)
         return tail_start_over(t, f);
-    cut = lines_cut(slice_of(to, (size_t)got), f->flush && f->read.offset + (uint64_t)got >= f->size);
+    hole = tail_find_hole(f, slice_of(to, (size_t)got), false);
+    if (hole.found && hole.at == 0)
+        return tail_pass_hole(t, f, slice_of(before, f->read.mark.length), &hole);
+    cut = lines_cut(slice_of(to, hole.at), is_last(f, &hole, (size_t)got));
     if (cut.kind == LINES_NONE)
-        return nothing_yet(f, want, (size_t)got);
+        return nothing_yet(f, &hole, want, (size_t)got);
     return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(to, cut.bytes), cut);
 }
 
@@ -236,8 +248,8 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
     ssize_t got = tail_read_at(f, before, raw, want, &error);
     struct utf16_cut cut;
     enum utf16_end end;
+    struct tail_hole hole;
     size_t room;
-    bool last;
 
     if (error != 0) {
         tail_fail(t, f, "read", error);
@@ -245,15 +257,20 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
     }
     if (got < 0)
         return tail_start_over(t, f);
-    last = f->flush && f->read.offset + (uint64_t)got >= f->size;
-    end = !last ? UTF16_GOES_ON : t->env.once || f->gone || f->is_packed ? UTF16_ENDS : UTF16_RESTS;
+    hole = tail_find_hole(f, slice_of(raw, (size_t)got), true);
+    if (hole.found && hole.at == 0)
+        return tail_pass_hole(t, f, slice_of(before, f->read.mark.length), &hole);
+    end = !is_last(f, &hole, (size_t)got)          ? UTF16_GOES_ON
+          : hole.ends                              ? UTF16_ENDS
+          : t->env.once || f->gone || f->is_packed ? UTF16_ENDS
+                                                   : UTF16_RESTS;
     to = frame_space(*fr, &room);
-    cut = utf16_lines(slice_of(raw, (size_t)got), tail_encoding_of(t, f) == TAIL_UTF16BE, end, to);
+    cut = utf16_lines(slice_of(raw, hole.at), tail_encoding_of(t, f) == TAIL_UTF16BE, end, to);
     assert(room > cut.out);
     if (cut.kind == LINES_NONE && end == UTF16_RESTS) /* half a character */
         f->flush = false;
     if (cut.kind == LINES_NONE)
-        return nothing_yet(f, want, (size_t)got);
+        return nothing_yet(f, &hole, want, (size_t)got);
     return take(t, f, fr, slice_of(before, f->read.mark.length), slice_of(raw, cut.in),
                 (struct lines_cut){cut.kind, cut.out});
 }
@@ -366,6 +383,7 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
     const struct shape_sink sink = {space, wrote, *fr};
     char before[TAIL_MARK_BYTES];
     struct shape_out out;
+    struct tail_hole hole;
     int error = 0;
     ssize_t got = tail_read_at(f, before, raw, want, &error);
 
@@ -376,8 +394,11 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
     }
     if (got < 0 || !tail_place_has_ahead(&f->read, slice_of(raw, (size_t)got)))
         return tail_start_over(t, f);
-    in.bytes = slice_of(raw, (size_t)got);
-    in.end = end_of(t, f, (size_t)got);
+    hole = tail_find_hole(f, slice_of(raw, (size_t)got), tail_is_utf16(in.encoding));
+    if (hole.found && hole.at == 0)
+        return tail_pass_hole(t, f, slice_of(before, f->read.mark.length), &hole);
+    in.bytes = slice_of(raw, hole.at);
+    in.end = hole.ends ? SHAPE_ENDS : end_of(t, f, (size_t)got);
     in.ahead[f->read.ahead_stream] = f->read.ahead;
     shape_set_file(t->shape, f->path);
     out = shape_run(t->shape, &in, &sink);
@@ -388,7 +409,7 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
     if (in.end == SHAPE_RESTS && !out.full)
         f->flush = false; /* what is left is half a character */
     if (out.records == 0)
-        return nothing_yet(f, want, (size_t)got);
+        return nothing_yet(f, &hole, want, (size_t)got);
     return take_shaped(t, f, fr, slice_of(before, f->read.mark.length), in.bytes, &out);
 }
 
@@ -454,6 +475,7 @@ static enum tail_step read_on(struct tail *t, struct tail_file *f)
     bool rewritten = false;
     int rc;
 
+    f->hollow = false;
     rc = tail_refresh(t, f, &rewritten);
     if (rc != 0)
         return open_failed(t, f, rc);

@@ -14,7 +14,7 @@ static void drop(struct tail *t, struct tail_file *f)
 
     if (f->in_flight > 0)
         return; /* the next look or tick comes back to it */
-    if (f->read.offset >= f->size)
+    if (f->read.offset >= f->size || f->hollow)
         log_debug("file is gone", KS("stream", t->env.stream), KS("path", f->path));
     else if (log_due(&t->gone_log, t->now, TAIL_LOG_PERIOD))
         log_warn("file is gone before it was read to its end", KS("stream", t->env.stream), KS("path", f->path),
@@ -37,7 +37,8 @@ static void visit_gone(void *ctx, struct tail_file *f)
 
     if (!f->gone)
         return;
-    if (f->fd < 0 || (f->state == TAIL_IDLE && t->now - f->grown >= TAIL_LINGER && f->read.offset == f->size))
+    if (f->fd < 0 ||
+        (f->state == TAIL_IDLE && t->now - f->grown >= TAIL_LINGER && (f->read.offset == f->size || f->hollow)))
         drop(t, f);
     else if (f->state == TAIL_IDLE)
         tail_wake(t, f);

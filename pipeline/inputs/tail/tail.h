@@ -7,6 +7,7 @@
  *     read.c        one step of one file: read whole lines into a frame, append it, learn that it is safe
  *     copy.c        whether a new file is the copy of one that was read
  *     resume.c      stored positions, and the files they belong to
+ *     hole.c        holes between lines
  *     begin.c       where reading begins: zeros and byte order marks, or the end
  *     unpack.c      compressed files: whose turn it is to be unpacked, and what is known of them
  *     verify.c      whether a file is still the one that was read
@@ -271,6 +272,20 @@ MUST_CHECK int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_
 void tail_unpack_rest(struct tail *t, struct tail_file *f);
 /* It is as if it had been read to its end. */
 void tail_unpack_pass(struct tail *t, struct tail_file *f, uint64_t bytes, nsec modified);
+
+/* --- hole.c --- */
+
+struct tail_hole {
+    bool found;
+    size_t at; /* in the bytes that were looked at: its zeros begin there; else all of them */
+    bool ends; /* something stands behind it, at the offset `to`: what is in front of it will not go on */
+    uint64_t to;
+};
+
+/* In what was read of the file, at its place. `even`: of two bytes a character. */
+struct tail_hole tail_find_hole(const struct tail_file *f, struct slice in, bool even);
+/* It is what comes next. `before`: the bytes of the place's mark. */
+enum tail_step tail_pass_hole(struct tail *t, struct tail_file *f, struct slice before, const struct tail_hole *h);
 
 /* --- verify.c --- */
 

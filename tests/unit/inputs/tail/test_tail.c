@@ -220,6 +220,35 @@ static void zeros_that_a_truncation_leaves_are_left_out(void **state)
     assert_int_equal(metrics_get(&r->metrics, METRIC_INPUT_SKIPPED_BYTES), 11);
 }
 
+/* What the power left of a file, and what was written behind it then. */
+static void holes_between_lines_are_left_out(void **state)
+{
+    struct rig *r = *state;
+    const char *name = "a.log";
+    int fd;
+
+    rig_append(r, name, "one\ntorn");
+    fd = open(rig_path(r, name), O_WRONLY);
+    assert_int_equal(ftruncate(fd, 100000), 0);
+    if (lseek(fd, 8, SEEK_HOLE) >= 100000) { /* no file system that knows of holes */
+        close(fd);
+        skip();
+    }
+    rig_start(r);
+    rig_expect(r, "one|");  /* more may be written into the room */
+    rig_expect(r, "torn|"); /* by and by it is a line */
+    assert_int_equal(pwrite(fd, "two\nthr", 7, 100005), 7);
+    rig_expect(r, "two|thr|");
+    assert_int_equal(pwrite(fd, "ee\n", 3, 400000), 3);
+    rig_expect(r, "ee|");
+    rig_stop(r);
+    assert_int_equal(pwrite(fd, "four\n\0\0\0\n", 9, 400003), 9); /* these somebody wrote */
+    rig_start(r);
+    rig_wait_incoming(r, 7);
+    assert_int_equal(rig_incoming_bytes(r), strlen("onetorntwothreefour") + 3);
+    close(fd);
+}
+
 static void utf_16_becomes_utf_8(void **state)
 {
     struct rig *r = *state;
@@ -983,6 +1012,7 @@ int main(void)
         T(copytruncate_is_noticed_also_when_the_file_is_as_long_again),
         T(the_copy_of_a_file_that_is_truncated_is_not_read_again),
         T(zeros_that_a_truncation_leaves_are_left_out),
+        T(holes_between_lines_are_left_out),
         T(utf_16_becomes_utf_8),
         T(half_a_character_waits_for_its_other_half),
         T(a_deleted_file_is_read_to_its_end),
