@@ -45,6 +45,7 @@ static bool is_limit_of_files(const struct err *e)
 /* The spool is asked first: an input may hear that it refuses before intake_disk_refused() says why. */
 static void tell_disk(struct intake *in, struct intake_status *out)
 {
+    const char *paused = in->paused ? in->paused(in->ctx) : NULL;
     struct err why;
 
     if (!in->spool || !spool_failing(in->spool, &why)) {
@@ -59,6 +60,11 @@ static void tell_disk(struct intake *in, struct intake_status *out)
     if (is_limit_of_files(&why))
         snprintf(out->hint, sizeof(out->hint),
                  "raise the limit on the size of files (ulimit -f, LimitFSIZE=); it is tried again every second");
+    else if (paused && strstr(why.msg, strerror(ENOSPC)))
+        snprintf(
+            out->hint, sizeof(out->hint),
+            "the stream is paused: sluice resume %s, or free space on the disk of %s; it is tried again every second",
+            paused, in->data_dir);
     else
         snprintf(
             out->hint, sizeof(out->hint),

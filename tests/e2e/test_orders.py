@@ -1,6 +1,7 @@
 """What an operator asks of a stream that runs: pause, resume, flush, retry; by the console's API, its form, and the commands."""
 
 import json
+import os
 import subprocess
 import urllib.parse
 
@@ -9,6 +10,7 @@ from firehose import Firehose
 from harness import wait_until
 from reloading import post, reload, token
 from test_admin import ask
+from test_damage import MIB, small_disk
 from test_partitions import folder, partitioned, records
 import objects
 
@@ -106,6 +108,28 @@ def test_the_commands_do_the_same(t):
     d.stop()
     code, said = run("pause", "app")
     assert code == 1 and "is not reached" in said, said
+
+
+def test_a_paused_stream_fills_its_disk_and_empties_it_when_it_is_resumed(t):
+    disk = small_disk(t, 16 * MIB)
+    d = t.daemon({**one_stream("app", to_file(t), interval="0s", spool={"limit": "1GiB"}), "data_dir": os.path.join(disk, "data")}).start()
+    client, records = Firehose(d.api_port), []
+    assert order(d, "pause")[0] == 200
+    for n in range(100):
+        batch = [b"%03d %d " % (n, i) + os.urandom(2000).hex().encode() for i in range(100)]
+        answers = client.put_batch("app", batch)
+        records += [r for r, a in zip(batch, answers) if "RecordId" in a]
+        if len(records) < 100 * (n + 1):
+            break
+    line = d.wait_logged("inputs are pushed back")[0]
+    assert "No space left on device" in line and "the stream is paused: sluice resume app, or free space" in line, line
+    assert "sluice resume app" in d.http("/readyz")[1]
+    assert order(d, "flush")[0] == 200 and order(d, "resume")[0] == 200
+    d.wait_delivered("app", len(records))
+    wait_until("records are taken again", lambda: "RecordId" in client.put_batch("app", [b"again"])[0], 20 * t.slow)
+    d.wait_delivered("app", len(records) + 1)
+    d.stop()
+    objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), [*records, b"again"])
 
 
 def test_a_pause_is_gone_with_the_process_and_holds_up_no_end(t):

@@ -9,6 +9,7 @@ import threading
 from common import Load, append_lines, numbered_lines, one_stream, stream, tail, to_file, write_lines
 from firehose import Answer, Firehose
 from harness import free_port, wait_until
+from test_damage import MIB, fill_up, small_disk
 from reloading import hang_up, post, reload, rewrite
 import objects
 
@@ -223,6 +224,28 @@ def test_an_address_goes_from_one_stream_to_another(t):
     assert "stream app: removed" in reload(d, {"streams": alone})
     assert "stream app: added" in reload(d, {"streams": {**app, **alone}}), "the API has gone on listening"
     Firehose(d.api_port).put("app", b"again")
+    d.stop()
+
+
+def test_a_full_disk_changes_nothing_and_is_said(t):
+    disk = small_disk(t, 16 * MIB)
+    streams = one_stream("app", to_file(t), interval="0s")
+    d = t.daemon({**streams, "data_dir": os.path.join(disk, "data")}).start()
+    Firehose(d.api_port).put("app", b"before")
+    d.wait_delivered("app", 1)
+    fill_up(disk)
+    said = reload(d, {"streams": {**streams["streams"], "b": stream(to_file(t, "b"))}}, status=500)
+    assert "stream b: write " in said and "No space left on device; what had changed is as it was again" in said, said
+    port = free_port()
+    rewrite(d, {**streams, "admin": {"listen": f"127.0.0.1:{port}"}})
+    for path in "/reload/diff", "/reload":
+        status, said = post(d, path)
+        assert status == 422 and "yaml:3:11: " in said and "admin.address.new cannot be written: No space left on device" in said, said
+    assert "1 as they were" in reload(d, streams)
+    os.remove(os.path.join(disk, "ballast"))
+    reload(d, {"streams": {**streams["streams"], "b": stream(to_file(t, "b"), interval="0s")}})
+    Firehose(d.api_port).put("b", b"and then there is room")
+    d.wait_delivered("b", 1)
     d.stop()
 
 
