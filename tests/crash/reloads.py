@@ -5,7 +5,8 @@
 
 Clients put records into `put`, a writer appends lines to files that `tailed` reads, and some other streams come, change and go; their
 destinations are folders, or an address where nobody listens. Every reload has another file: valid, or with a mistake, half written, gone, or
-with a stream that cannot be opened. They are asked for by POST and by SIGHUP, and by both at once.
+with a stream that cannot be opened. They are asked for by POST and by SIGHUP, and by both at once. Three streams exchange the addresses that they
+listen at, the admin server moves, and streams are paused and resumed.
 
 At the end all streams are taken out, and put back with folders as their destinations, and every record that was acknowledged, and every line that was
 written, is in one of them exactly once. The seed decides what changes; it is printed.
@@ -56,7 +57,7 @@ class Campaign:
     def __init__(self, t):
         self.t, self.random = t, t.random
         self.folders, self.acked, self.refused = set(), [], 0
-        self.dead = free_port()
+        self.dead, self.listens, self.admins = free_port(), [free_port() for _ in range(3)], [free_port(), free_port()]
         os.makedirs(t.path("logs"))
 
     def folder(self, name, which):
@@ -83,8 +84,12 @@ class Campaign:
                 streams[name] = stream(self.folder(name, 0), interval="0s")
             elif r.random() < 0.6:
                 streams[name] = self.any_stream(name)
+        for name, port in zip("xyz", r.sample(self.listens, 3)):
+            sns = {"sns": {"listen": f"127.0.0.1:{port}", "path": "/" + name, "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
+            streams["at-" + name] = stream(self.folder(name, 0), [sns])
         limits = {"memory": r.choice(["32MiB", "64MiB"])}
-        return {"shutdown": {"grace": "200ms"}, "log": {"level": r.choice(["info", "debug"])}, "limits": limits, "streams": streams}
+        admin = {"listen": f"{r.choice(['127.0.0.1', '0.0.0.0'])}:{r.choice(self.admins)}", "token": r.choice(["a token of sixteen", "another of sixteen"])}
+        return {"admin": admin, "shutdown": {"grace": "200ms"}, "log": {"level": r.choice(["info", "debug"])}, "limits": limits, "streams": streams}
 
     def put_some(self, client, streams):
         """Into those that come and go: what is acknowledged counts."""
@@ -97,6 +102,21 @@ class Campaign:
             except Answer:
                 continue
             self.acked += [r for r, a in zip(records, answers) if "RecordId" in a]
+
+    @staticmethod
+    def ask(d, path="/reload"):
+        """Where the daemon says that it is; it may be just about to move."""
+        for _ in range(50):
+            with open(os.path.join(d.data_dir, "admin.address"), encoding="ascii") as f:
+                d.admin_port = int(f.readline().rpartition(":")[2])
+            try:
+                status, said = post(d, path)
+            except OSError:
+                status = 0
+            if status and not (status == 503 and "stopping" in said):
+                return status, said
+            time.sleep(0.02)
+        raise AssertionError("nobody answers")
 
     def script(self):
         with open(self.t.path("same.lua.new"), "w", encoding="utf-8") as f:
@@ -125,7 +145,7 @@ class Campaign:
                 f.write("function transform(r")
             config["streams"]["put"]["transform"] = {"lua": "same.lua"}
             rewrite(d, config)
-        status, said = post(d)
+        status, said = self.ask(d)
         self.script()
         assert status in (422, 500, 409) or kind == 3 and status == 200, f"{kind}: {status}\n{said}"
         self.refused += status != 200
@@ -138,7 +158,7 @@ class Campaign:
         if self.random.random() < 0.2:
             d.process.send_signal(signal.SIGHUP)
         while True:
-            status, said = post(d)
+            status, said = self.ask(d)
             if status != 409:
                 break
             time.sleep(0.05)
@@ -150,6 +170,7 @@ class Campaign:
         self.script()
         d = t.daemon(self.config())
         d.start()
+        paused = set()
         load = [Load(d, "put", b"put%d" % i, batch=40, pause=0.005) for i in range(3)]
         writer = Writer(t.path("logs"))
         client = Firehose(d.api_port)
@@ -163,6 +184,11 @@ class Campaign:
                 self.bad(d)
             else:
                 self.put_some(client, self.good(d))
+            for name in ("put", "tailed", "a"):
+                if self.random.random() < 0.2:
+                    status, said = self.ask(d, f"/api/streams/{name}/{'resume' if name in paused else 'pause'}")
+                    assert status == 200 or name == "a", said
+                    paused ^= {name}
             if i % 20 == 19:
                 sizes.append(d.rss() >> 20)
                 print(f"reload {i + 1}: {sizes[-1]} MiB, {self.refused} refused", flush=True)
@@ -176,8 +202,11 @@ class Campaign:
         keep = {n: s for n, s in calm["streams"].items() if n not in OTHERS}
         for streams in (keep, calm["streams"]):  # what was sealed for nobody is for whoever the file names once a stream was away
             rewrite(d, {**calm, "streams": streams})
-            status, said = post(d)
+            status, said = self.ask(d)
             assert status == 200, said
+        for name in ("put", "tailed", "a"):
+            self.ask(d, f"/api/streams/{name}/resume")
+        self.ask(d)
         names = ["put", "tailed", *OTHERS]
         wait_until("all is delivered", lambda: self.settled(d, names), 180)
         d.stop(60)
