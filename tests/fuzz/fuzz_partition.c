@@ -25,8 +25,8 @@ const char *__lsan_default_suppressions(void)
 #define BY_JQ ""
 #endif
 
-static char text[][32] = {"plain",  ".a", "jq",      ".a" BY_JQ, "deep",   ".b.c[-1] // 7",
-                          "either", ".d", "unknown", "e.f",      "rfc3339"};
+static char text[][32] = {"plain",  ".a", "jq",      (".a" BY_JQ), "deep",   ".b.c[-1] // 7",
+                          "either", ".d", "unknown", "e.f",        "rfc3339"};
 
 enum { STRICT, LENIENT, CONFS };
 

@@ -123,7 +123,8 @@ static enum sink_outcome attempt(const struct attempt *a, struct sink_verdict *v
     struct http_request rq;
     struct http_response re = {0};
     struct buf headers, body_text;
-    struct sink_seal seal = {.id = {1, 2, 0}, .content_type = "application/octet-stream", .record_count = 2};
+    struct sink_seal seal = {
+        .id = {.first = 1, .last = 2}, .content_type = "application/octet-stream", .record_count = 2};
     struct err e = {0};
     struct body *body = body_new("/tmp", BODY_MEMORY_MAX);
     enum sink_outcome outcome = SINK_RETRY;

@@ -178,7 +178,7 @@ struct slice entry_write(struct entry *e, const struct cfg_strings *only)
         leave_out(e, name_of(e, &e->v[i]));
     }
     if (e->omitted_n > 0) {
-        rc |= buf_add_str(&e->out, OMITTED + (e->out.n > 1 ? 0 : 1));
+        rc |= buf_add_str(&e->out, &OMITTED[e->out.n > 1 ? 0 : 1]);
         rc |= buf_add(&e->out, e->omitted, e->omitted_n);
         rc |= buf_add_char(&e->out, ']');
     }

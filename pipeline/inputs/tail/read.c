@@ -78,7 +78,7 @@ void tail_writes_init(struct tail *t)
     STAILQ_INIT(&t->free_writes);
     STAILQ_INIT(&t->done);
     for (size_t i = 0; i < TAIL_WRITES; i++) {
-        t->writes[i] = (struct tail_write){.wait = {write_done}, .t = t};
+        t->writes[i] = (struct tail_write){.wait = {.done = write_done}, .t = t};
         STAILQ_INSERT_HEAD(&t->free_writes, &t->writes[i], link);
     }
 }
