@@ -57,32 +57,11 @@ static void fail(struct listen_conn *c, const char *why, const char *hint)
 
 /* --- what is kept of it ----------------------------------------------------------------------------------------------- */
 
-static void count(struct listen_conn *c, size_t now)
-{
-    struct listen_hub *h = hub_of(c);
-
-    if (!c->budget)
-        c->budget = TAILQ_FIRST(&c->port->places)->in->env.budget;
-    if (now > c->counted)
-        budget_force(c->budget, now - c->counted);
-    else
-        budget_give(c->budget, c->counted - now);
-    h->counted += now - c->counted;
-    c->counted = now;
-}
-
-void listen_conn_leave_budget(struct listen_conn *c)
-{
-    if (c->budget)
-        count(c, 0);
-    c->budget = NULL;
-}
-
 static void drop_in(struct listen_conn *c)
 {
     buf_release(&c->in);
     if (c->budget)
-        count(c, 0);
+        listen_conn_count(c, 0);
 }
 
 /* `rest` may lie in c->in. */
@@ -102,7 +81,7 @@ static void keep(struct listen_conn *c, struct slice rest)
             return;
         }
     }
-    count(c, c->in.cap);
+    listen_conn_count(c, c->in.cap);
 }
 
 /* A message that says how long it is does not get the double of that at the end. */
@@ -134,9 +113,11 @@ static bool has_memory(struct listen_conn *c)
     struct listen_place *place = TAILQ_FIRST(&c->port->places);
     size_t need;
 
+    if (c->port->protocol->holds)
+        return true;
     set_max(c);
     need = growth(c);
-    count(c, c->in.cap);
+    listen_conn_count(c, c->in.cap);
     if (h->counted + need <= c->budget->limit / 2 && c->budget->used + need <= c->budget->limit)
         return true;
     if (h->counted + need > c->budget->limit / 2 && c->in.n > LISTEN_READ_BYTES) {
@@ -152,12 +133,13 @@ static bool has_memory(struct listen_conn *c)
 
 static void feed(struct listen_conn *c, struct slice all, bool last)
 {
+    bool again = c->refused && c->port->protocol->holds;
     nsec now = hub_of(c)->mono;
     size_t used;
 
     c->refused = NULL;
     c->expects = 0;
-    used = all.n > 0 || last ? c->port->protocol->read(c, all, last) : 0;
+    used = all.n > 0 || last || again ? c->port->protocol->read(c, all, last) : 0;
     if (c->over || c->ending) {
         drop_in(c);
         return;
@@ -227,7 +209,7 @@ static char *room_of(struct listen_conn *c, size_t *had, size_t *room)
             fail(c, "there is no memory for a message", MEMORY_HINT);
             return NULL;
         }
-        count(c, c->in.cap);
+        listen_conn_count(c, c->in.cap);
         *room = c->in.cap - c->in.n;
         return c->in.p;
     }
@@ -288,7 +270,7 @@ void listen_conn_resume(struct listen_conn *c)
         listen_conn_hold(c);
         return;
     }
-    if (c->in.n > 0 || c->eof)
+    if (c->in.n > 0 || c->eof || c->refused)
         feed(c, buf_slice(&c->in), c->eof);
     read_some(c, LISTEN_TURN_BYTES);
     listen_conn_poll(c);
@@ -488,6 +470,8 @@ void listen_conn_look(struct listen_conn *c)
 {
     if (!c->over)
         too_late(c);
+    if (!c->over && !c->ending && c->began && c->port->protocol->look)
+        c->port->protocol->look(c);
 }
 
 /* --- begin and end ------------------------------------------------------------------------------------------------------ */

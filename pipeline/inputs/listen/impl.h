@@ -161,6 +161,7 @@ struct listen_conn {
     size_t expects;        /* bytes that the message has which comes; 0: nobody knows */
     struct budget *budget; /* that `in` is counted in: `counted` bytes of it */
     size_t counted;
+    size_t own;                   /* that its session holds: counted, too */
     struct listen_route *refused; /* read() was told "later" by it; NULL: it was not */
     bool held;                    /* it waits for room */
     bool more;                    /* there may be more to read that nobody tells of */
@@ -212,6 +213,8 @@ void listen_conn_look(struct listen_conn *c); /* once a second */
 void listen_conn_poll(struct listen_conn *c); /* waits for what it needs now */
 void listen_conn_end(struct listen_conn *c);  /* at once; it is gone behind this */
 void listen_conn_hold(struct listen_conn *c);
+/* hold.c: so many bytes are kept of it, beside what its protocol holds. Somebody stands there, or it has a budget. */
+void listen_conn_count(struct listen_conn *c, size_t now);
 void listen_conn_leave_budget(struct listen_conn *c); /* whose it was goes, until another comes */
 void listen_conn_say(struct listen_conn *c, const char *what, const char *why, const char *hint);
 

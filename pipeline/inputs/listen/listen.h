@@ -101,6 +101,11 @@ struct listen_protocol {
     void (*begin)(struct listen_conn *c);
     /* Returns how many bytes of `in` were used. `last`: there will be no more behind them. */
     size_t (*read)(struct listen_conn *c, struct slice in, bool last);
+    /* read() uses all of `in`, always: what it keeps of it counts by listen_hold(). After LISTEN_LATER it is called again with nothing, or with what
+     * comes next. */
+    bool holds;
+    /* Once a second. May be NULL. */
+    void (*look)(struct listen_conn *c);
     /* All that was put before listen_mark(c, mark) is safe; in the order of the marks. NULL: nobody asks. */
     void (*safe)(struct listen_conn *c, uint64_t mark);
     /* It is closed behind this; the session is released. May be NULL. */
@@ -162,6 +167,9 @@ void listen_expect(struct listen_conn *c, size_t bytes);
 enum spool_id listen_id_seen(const struct listen_route *r, struct slice id);
 /* safe(c, mark) comes soon, also when there is nothing to wait for. Marks on their way are bounded: false: no more now, as LISTEN_LATER. */
 MUST_CHECK bool listen_mark(struct listen_conn *c, uint64_t mark);
+/* The session has so many bytes of memory from here on, all together. False: there is no room for them now, and nothing has changed; never where
+ * they are fewer than before. */
+MUST_CHECK bool listen_hold(struct listen_conn *c, size_t bytes);
 /* To the far end; of a datagram: to its sender, or lost. -1: it does not read what it is sent, and is cut off. */
 MUST_CHECK int listen_answer(struct listen_conn *c, struct slice bytes);
 /* Ends the connection when what was answered is written. `why` (NULL: nothing is wrong) and `hint` are for the log, now and then. What of `in` is

@@ -141,6 +141,20 @@ static int ask_clients(SSL_CTX *ctx, struct slice pem, struct err *e)
     return rc < 0 ? err_wrap(e, "tls.client_ca_file") : 0;
 }
 
+/* HTTP/2, for clients that ask for it by its name; others name nothing. */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
+                           unsigned in_n, void *arg)
+{
+    static const unsigned char H2[] = {2, 'h', '2'};
+    unsigned char *chosen;
+
+    (void)ssl, (void)arg;
+    if (SSL_select_next_proto(&chosen, out_n, H2, sizeof(H2), in, in_n) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 /* Sessions are not resumed: connections last, and a ticket would let in who has no certificate any more. */
 void *secure_context(struct slice cert, struct slice key, struct slice client_ca, struct err *e)
 {
@@ -155,6 +169,7 @@ void *secure_context(struct slice cert, struct slice key, struct slice client_ca
                                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
         SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
         if (!certificate_use(cert, ctx) || !certificate_use_key(key, NULL, ctx))
             rc = refuse(e, "tls.cert_file and key_file: they cannot be used");
         else if (client_ca.n > 0)
