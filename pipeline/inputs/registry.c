@@ -4,7 +4,7 @@
 #include <string.h>
 
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
-    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, otlp_ops, journald_ops;
+    amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, otlp_ops, otlp_grpc_ops, journald_ops;
 
 extern const struct input_ops elasticsearch_bulk_ops;
 extern const struct input_ops loki_ops;
@@ -29,6 +29,7 @@ static const struct {
     {"elasticsearch_bulk", &elasticsearch_bulk_ops},
     {"loki", &loki_ops},
     {"otlp", &otlp_ops},
+    {"otlp_grpc", SLUICE_GRPC ? &otlp_grpc_ops : NULL},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},

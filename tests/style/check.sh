@@ -130,6 +130,7 @@ case_of "expat is known in the listings of S3 and the answers of STS only" syste
     '^(sinks/s3/list|pipeline/aws/credentials/answer_sts)\.c:'
 case_of "libuv is known in inputs only" system_header 'uv\.h' '^pipeline/inputs/'
 case_of "libmicrohttpd is known where requests are answered only" system_header 'microhttpd\.h' '^pipeline/(inputs/api|inputs/sns|inputs/(push|http|splunk_hec|elasticsearch_bulk|loki)|admin|http/server)/'
+case_of "libnghttp2 is known in the input otlp_grpc only" system_header 'nghttp2/' '^pipeline/inputs/otlp_grpc/grpc\.c:'
 case_of "libsystemd is known in the input journald only" system_header 'systemd/' '^pipeline/inputs/journald/journal\.c:'
 case_of "OpenSSL is known in base and in the connections of inputs only" system_header 'openssl/' '^pipeline/(base|inputs/socket)/'
 case_of "no call that cannot be bounded or is not reentrant" \

@@ -47,17 +47,26 @@ int otlp_answer_good(struct buf *out, bool json, enum otlp_signal signal, uint64
     return 0;
 }
 
-/* An Any with a RetryInfo { 1: retry_delay { 1: seconds } }. */
+/* { 1: retry_delay { 1: seconds } } */
+int otlp_add_retry_info(struct buf *out, unsigned seconds)
+{
+    size_t delay;
+
+    if (protobuf_begin(out, 1, &delay) < 0 || protobuf_add_varint(out, 1, seconds) < 0)
+        return -1;
+    protobuf_end(out, delay);
+    return 0;
+}
+
+/* An Any that has it. */
 static int add_retry(struct buf *out, unsigned seconds)
 {
-    size_t detail, info, delay;
+    size_t detail, info;
 
     if (protobuf_begin(out, 3, &detail) < 0 ||
         protobuf_add_bytes(out, 1, SLICE("type.googleapis.com/google.rpc.RetryInfo")) < 0 ||
-        protobuf_begin(out, 2, &info) < 0 || protobuf_begin(out, 1, &delay) < 0 ||
-        protobuf_add_varint(out, 1, seconds) < 0)
+        protobuf_begin(out, 2, &info) < 0 || otlp_add_retry_info(out, seconds) < 0)
         return -1;
-    protobuf_end(out, delay);
     protobuf_end(out, info);
     protobuf_end(out, detail);
     return 0;

@@ -30,5 +30,7 @@ MUST_CHECK int otlp_answer_good(struct buf *out, bool json, enum otlp_signal sig
 /* `retry_seconds`: when to try again, as RetryInfo; 0: that is not said. */
 MUST_CHECK int otlp_answer_status(struct buf *out, bool json, enum otlp_code code, const char *why,
                                   unsigned retry_seconds);
+/* A RetryInfo alone, as protobuf. */
+MUST_CHECK int otlp_add_retry_info(struct buf *out, unsigned seconds);
 
 #endif
