@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "servers"))
 
 from broker_kafka import Kafka  # noqa: E402
-from harness import Skip, wait_until  # noqa: E402
+from harness import Skip, free_port, wait_until  # noqa: E402
 
 MIB = 1 << 20
 RSS_MOST = 64 * MIB
@@ -106,6 +106,20 @@ def fed(kind, make):
     return source
 
 
+def posted(kind, name=None):
+    def source(b, size, count):
+        port = free_port()
+        poster = subprocess.Popen([sys.executable, os.path.join(HERE, "poster.py"), kind, b.corpus(f"cut-{size}"), str(size), str(count), str(port)])
+
+        def end():
+            poster.kill()
+            poster.wait()
+
+        b.t.on_end(end)
+        return {name or kind: {"listen": f"127.0.0.1:{port}"}}, end
+    return source
+
+
 SQS_QUEUE = "http://127.0.0.1:{}/123456789012/orders"
 # The source, its name in the table, and the share of the megabytes that its rows have: those that take longer, less.
 SOURCES = {
@@ -121,6 +135,11 @@ SOURCES = {
              "MQTT 5, QoS 1", 1 / 4),
     "mqtt-2": (fed("mqtt-2", lambda port: {"mqtt": {"url": f"mqtt://127.0.0.1:{port}", "client_id": "bench", "topics": ["bench/#"], "qos": 2}}),
                "MQTT 5, QoS 2", 1 / 64),
+    "http": (posted("http"), "posts of 500 lines", 1),
+    "splunk_hec": (posted("splunk_hec"), "Splunk's events", 1),
+    "elasticsearch_bulk": (posted("elasticsearch_bulk"), "Elasticsearch's bulk API", 1),
+    "loki": (posted("loki"), "Loki, protobuf", 1),
+    "loki-json": (posted("loki-json", "loki"), "Loki, JSON", 1),
 }
 
 

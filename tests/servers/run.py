@@ -26,6 +26,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 
+import agents  # noqa: E402
 import broker_campaign  # noqa: E402
 import broker_elasticmq  # noqa: E402
 import broker_logins  # noqa: E402
@@ -45,7 +46,7 @@ def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
         kafka_cases.scenarios() + kafka_logins.scenarios() + broker_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + \
-        monitoring.scenarios() + search.scenarios()
+        monitoring.scenarios() + search.scenarios() + agents.scenarios()
 
 
 class Tally:
