@@ -98,7 +98,9 @@ static int ask_places(const struct ask_whom *w, struct put_client_conf *conf, lo
     }
     release_places(places, n);
     if (rc < 0 && n > 0)
-        err_wrap(e, "the sluice that runs with this configuration is not reached");
+        err_wrap(e, w->url
+                        ? "no sluice is reached"
+                        : "the sluice that runs with this configuration is not reached (--url says where else it is)");
     return rc;
 }
 
@@ -115,6 +117,9 @@ int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long 
         conf.bearer = token;
     if (conf.bearer || !cli_ask_knows(w)) /* what is wrong first */
         rc = ask_places(w, &conf, status, reply, e);
+    else
+        err_wrap(e,
+                 "there is no token to show: `admin.token` is not set, and no sluice has left one for us in data_dir");
     if (rc == 0 && has && s->admin_token && *status == 401) {
         conf.bearer = s->admin_token;
         rc = ask_places(w, &conf, status, reply, e);
