@@ -94,7 +94,13 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .ctx = es,
     };
 
-    if (stream_inputs_open(inputs, reads, &env, &en->loops, e) < 0)
+    int rc = stream_inputs_open(inputs, reads, &env, &en->loops, e);
+
+    if (rc < 0 && listen_hub_let_go(en->hub)) { /* what it wants waits for one that does not come back, perhaps */
+        stream_inputs_close(inputs);
+        rc = stream_inputs_open(inputs, reads, &env, &en->loops, e);
+    }
+    if (rc < 0)
         return -1;
     atomic_store(&es->unfinished, inputs->finite);
     atomic_fetch_add(&en->unfinished, inputs->finite);

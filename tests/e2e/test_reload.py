@@ -227,6 +227,29 @@ def test_an_address_goes_from_one_stream_to_another(t):
     d.stop()
 
 
+def test_inputs_of_several_kinds_exchange_their_addresses(t):
+    """What waits for its input to come back, connections and all, gives way to another kind of input."""
+    def forward(port):
+        return {"forward": {"listen": f"127.0.0.1:{port}"}}
+
+    def sns(port):
+        return {"sns": {"listen": f"127.0.0.1:{port}", "path": "/x", "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
+
+    def config(**inputs):
+        return {"streams": {name: stream(to_file(t, name), [i]) for name, i in inputs.items()}}
+
+    p, q = free_port(), free_port()
+    d = t.daemon(config(a=forward(p), b=forward(q))).start()
+    for now in config(a=forward(q), b=forward(p)), config(a=sns(q), b=forward(p)), config(a=forward(p), b=sns(q)), config(a=sns(p), b=forward(q)):
+        assert "inputs begin anew" in reload(d, now)
+    nobody = {"sns": {**sns(1)["sns"], "listen": "192.0.2.1:1"}}
+    said = reload(d, {"streams": {**config(a=forward(p), b=sns(q))["streams"], "c": stream(to_file(t, "c"), [nobody])}}, status=500)
+    assert "192.0.2.1" in said and "is not what it was before" not in said, said
+    assert "2 as they were" in reload(d, now)
+    assert "1 added, 1 removed" in reload(d, config(a=sns(p), c=sns(q)))
+    d.stop()
+
+
 def test_a_full_disk_changes_nothing_and_is_said(t):
     disk = small_disk(t, 16 * MIB)
     streams = one_stream("app", to_file(t), interval="0s")

@@ -185,6 +185,34 @@ void listen_hub_drop(struct listen_port *p)
     listen_address_close(p);
 }
 
+struct letting_go {
+    struct listen_hub *hub;
+    bool any;
+};
+
+static void let_go(void *arg)
+{
+    struct letting_go *l = arg;
+    struct listen_port *p, *next;
+
+    for (p = TAILQ_FIRST(&l->hub->ports); p; p = next) {
+        next = TAILQ_NEXT(p, link);
+        if (!TAILQ_EMPTY(&p->places))
+            continue;
+        listen_hub_drop(p);
+        l->any = true;
+    }
+}
+
+bool listen_hub_let_go(struct listen_hub *h)
+{
+    struct letting_go l = {.hub = h};
+
+    if (h->loop)
+        loop_call(h->loop, let_go, &l);
+    return l.any;
+}
+
 /* --- turns ----------------------------------------------------------------------------------------------------------- */
 
 static void resume_held(struct listen_hub *h)
