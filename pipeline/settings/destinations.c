@@ -152,7 +152,7 @@ static struct settings_merged *merge(struct cfg_errors *errs, const struct cfg_n
                                        .items = &m->destination_item,
                                        .count = 1,
                                        .bad = !sink};
-    if (!cfg_node_get(stream, SINGLE))
+    if (!first || !cfg_node_get(stream, SINGLE))
         add(&m->map, &m->destination);
     return m;
 }

@@ -36,7 +36,7 @@ def completed(block):
         return block + "streams:\n  app:\n" + DESTINATION
     if re.match(r"- ", block):  # inputs
         return "streams:\n  app:\n    inputs:\n" + indented(block, 6) + DESTINATION
-    own = "" if "destination" in keys else DESTINATION
+    own = "" if "destination" in keys or "destinations" in keys else DESTINATION
     return "streams:\n  app:\n" + indented(block, 4) + own
 
 
