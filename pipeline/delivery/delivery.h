@@ -90,6 +90,7 @@ struct delivery_host {
     struct transform_instances *line; /* NULL: no transforms; handed to transform() */
     bool single;                      /* they take one batch after the other, in the order of the seals */
     bool holds;                       /* one of them has a batch in its memory as a whole */
+    bool far_behind;                  /* further than it may be: what fails has had its time (settings: max_behind) */
     nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;
     struct chronicle *chronicle;   /* NULL: nobody wants to know */

@@ -108,6 +108,7 @@ struct outlet {
     unsigned open_count;   /* without that one */
     struct staging staging;
     struct outlet_orders orders;
+    bool far_behind;  /* as in its hosts */
     bool begins_anew; /* behind the piece under way batches are cut by other settings */
     struct log_limit spool_log;
 

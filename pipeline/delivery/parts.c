@@ -1,5 +1,4 @@
-/* parts.c -- the bodies of a delivery: which records go into them, what comes of an attempt. What to do then is
- * answered by delivery_judge(), and carried out here. */
+/* parts.c -- the bodies of a delivery: their records, and what comes of an attempt, as delivery_judge() answers. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
@@ -308,7 +307,8 @@ static void count_answer(const struct delivery *d, uint64_t taken, struct delive
 /* Records that are put off one by one, while others of the same body get through, have a clock of their own. */
 static nsec failing_for(struct delivery *d, const struct attempt *s, enum sink_outcome outcome)
 {
-    nsec failing = target_failing_for(&s->slot), partial, now = s->loop->mono;
+    nsec failing = d->host->far_behind ? d->host->conf->retry_duration : target_failing_for(&s->slot);
+    nsec partial, now = s->loop->mono;
 
     if (s->verdict.misconfigured && failing < 0)
         d->partial_since = 0;

@@ -28,6 +28,14 @@ const struct cfg_field settings_outlet_fields[] = {
      .max = SPOOL_READER_NAME_MAX,
      .help = "what it is called in metrics, pages and commands, and what its place in the spool is known by: another "
              "name is another destination, which begins with what the spool has; left out: `s3`, `http`, ... as it is"},
+    {.name = "max_behind",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct stream_settings, max_behind),
+     .min = MIB,
+     .max = 1024 * 1024 * GIB,
+     .help =
+         "while more bytes than this wait in the spool for it, a delivery that fails goes to the backup at once, as if "
+         "`retry.duration` were over; left out: each has its time, and at spool.limit inputs are pushed back"},
     {.name = "when",
      .type = CFG_CUSTOM,
      .bind = settings_when_bind,

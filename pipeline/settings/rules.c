@@ -296,6 +296,19 @@ static void check_shared(const struct rules *r, const struct stream_settings *st
     }
 }
 
+/* What is given up needs another place; and the limit must be reached before that of all. */
+static void check_behind(const struct rules *r, const struct stream_settings *st)
+{
+    const struct cfg_node *limit = cfg_node_get(st->element, "max_behind");
+
+    if (!st->max_behind || !limit)
+        return;
+    if (!st->backup)
+        cfg_error(r->errs, limit->at, "`max_behind` wants a `backup`: where else would records go that are given up?");
+    if (st->spool_limit > 0 && st->max_behind >= st->spool_limit)
+        cfg_error(r->errs, limit->at, "`max_behind` is no less than `spool.limit`, so it would never be reached");
+}
+
 /* What is said of one destination. */
 static void check_outlet(const struct rules *r, struct stream_settings *st, const struct settings_use *use)
 {
@@ -305,6 +318,7 @@ static void check_outlet(const struct rules *r, struct stream_settings *st, cons
         check_transforms(r, st, use->all);
     if (!use->all && !use->destinations)
         return;
+    check_behind(r, st);
     check_format(r, st);
     settings_partition_check(r->errs, st);
     check_sink(r, st, &destination);

@@ -101,9 +101,10 @@ struct stream_settings {
     struct cfg_strings give_up;       /* destinations that are gone, and what waits for them with them */
     char *outlet;                     /* the destination's own name; NULL: it has none, because it is the only one */
     const struct cfg_node *element;   /* of `destinations`: what stands there; NULL: it is none */
-    void *when;                       /* of it, until it is a transform */
-    struct settings_merged *merged;   /* its options; NULL: `destination` */
-    char *label;                      /* for people, STREAM:DESTINATION; NULL: the stream's name */
+    uint64_t max_behind; /* bytes that may wait for it before what fails is given up at once; 0: no such limit */
+    void *when;          /* of it, until it is a transform */
+    struct settings_merged *merged; /* its options; NULL: `destination` */
+    char *label;                    /* for people, STREAM:DESTINATION; NULL: the stream's name */
 };
 
 struct settings {

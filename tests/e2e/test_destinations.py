@@ -3,7 +3,7 @@
 import gzip
 import threading
 
-from common import Load, numbered_lines, stream, to_file
+from common import Load, numbered_lines, put_with_patience, stream, to_file
 from firehose import Firehose
 from harness import wait_until
 from http_peer import Handler, HttpPeer
@@ -11,6 +11,7 @@ from reloading import reload
 from s3_peer import S3Peer
 from test_admin import ask
 from test_orders import order, shown
+import backups
 import objects
 
 
@@ -183,3 +184,30 @@ def test_records_go_where_they_are_meant(t):
     d.stop()
     for name, some in want.items():
         objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), some + ([b"{}"] if name == "all" else []))
+
+
+def test_one_that_falls_far_behind_gives_up(t):
+    dead = {"http": {"url": "http://127.0.0.1:9/", "format": "lines"}, "name": "dead", "max_behind": "1MiB", "buffer": {"size": "256KiB", "interval": "0s"},
+            "retry": {"duration": "24h"}, "backup": {"file": {"path": t.path("backup")}}}
+    config = {"streams": {"app": {**stream(None, interval="0s", spool={"limit": "8MiB"}), "destinations": [to_file(t, "a"), dead]}}}
+    del config["streams"]["app"]["destination"]
+    d = t.daemon(config).start()
+    client = Firehose(d.api_port)
+    first, rest = [b"%06d" % n + b"x" * 1000 for n in range(500)], [b"%06d" % n + b"x" * 1000 for n in range(500, 12000)]
+    client.put_all("app", first)
+    wait_books(d, "file", 500)
+    assert books(d, destination="dead")["spooled"] == 500, "it is within its limit"
+    put_slowly(client, rest)
+    d.wait_logged("a destination is further behind than max_behind.*stream=app:dead")
+    wait_until("it is within the limit again", lambda: 0 < books(d, destination="dead")["spooled"] < 1100, 60 * t.slow)
+    wait_books(d, "file", 12000)
+    b = books(d, destination="dead")
+    assert b["incoming"] == 12000 and b["spooled"] > 0, f"what is within the limit has its time: {b}"
+    d.kill9()
+    held = len({r["rawData"] for r in backups.read(t.path("backup"), "http-endpoint-failed")})
+    assert held >= b["backed_up"], (held, b)
+
+
+def put_slowly(client, records):
+    for at in range(0, len(records), 500):
+        put_with_patience(client, "app", records[at:at + 500])
