@@ -933,6 +933,7 @@
 #define JOURNALD_ROOM_AGAIN    (100 * NSEC_PER_MSEC)
 #define JOURNALD_SAYS_EVERY    (60 * NSEC_PER_SEC)
 #define JOURNALD_LEAVE_TIME    (2 * NSEC_PER_SEC)
+#define JOURNALD_MARK_EVERY    (3600 * NSEC_PER_SEC) /* what the filters leave out is behind the position */
 
 /* What a tail reads at once, where lines are not longer. A batch mostly begins and ends within a frame, which is then read
  * twice from the spool: smaller frames make that cheaper, larger ones have less around them. */

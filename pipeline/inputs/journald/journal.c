@@ -174,18 +174,12 @@ static int get_cursor(sd_journal *j, char cursor[JOURNALD_CURSOR_MAX])
     return rc;
 }
 
-int journal_first(const struct journald_conf *c, const char *base_dir, nsec wall_now, char cursor[JOURNALD_CURSOR_MAX],
-                  struct err *e)
+int journal_end(const struct journald_conf *c, const char *base_dir, char cursor[JOURNALD_CURSOR_MAX], struct err *e)
 {
     sd_journal *j;
     int rc;
 
     snprintf(cursor, JOURNALD_CURSOR_MAX, "^");
-    if (c->start == JOURNALD_BEGINNING) {
-        if (c->since > 0 && c->since < wall_now)
-            snprintf(cursor, JOURNALD_CURSOR_MAX, "@%" PRIu64, (uint64_t)((wall_now - c->since) / NSEC_PER_USEC));
-        return 0;
-    }
     if (open_it(&j, c, base_dir, e) < 0)
         return -1;
     rc = sd_journal_seek_tail(j);
@@ -193,6 +187,17 @@ int journal_first(const struct journald_conf *c, const char *base_dir, nsec wall
     rc = rc <= 0 ? rc : get_cursor(j, cursor);
     sd_journal_close(j);
     return rc < 0 ? refuse(e, "the journal's end cannot be found", rc) : 0;
+}
+
+int journal_first(const struct journald_conf *c, const char *base_dir, nsec wall_now, char cursor[JOURNALD_CURSOR_MAX],
+                  struct err *e)
+{
+    if (c->start == JOURNALD_END)
+        return journal_end(c, base_dir, cursor, e);
+    snprintf(cursor, JOURNALD_CURSOR_MAX, "^");
+    if (c->since > 0 && c->since < wall_now)
+        snprintf(cursor, JOURNALD_CURSOR_MAX, "@%" PRIu64, (uint64_t)((wall_now - c->since) / NSEC_PER_USEC));
+    return 0;
 }
 
 /* --- behind a cursor ----------------------------------------------------------------------------------------------- */

@@ -46,6 +46,9 @@ MUST_CHECK int journal_check(const struct journald_conf *c, const char *base_dir
 /* What stands for the first start, as the options have it: the cursor to begin behind, "^" or "@TIME". */
 MUST_CHECK int journal_first(const struct journald_conf *c, const char *base_dir, nsec wall_now,
                              char cursor[JOURNALD_CURSOR_MAX], struct err *e);
+/* The cursor of the last entry, whatever the filters say of it; "^": there is none. */
+MUST_CHECK int journal_end(const struct journald_conf *c, const char *base_dir, char cursor[JOURNALD_CURSOR_MAX],
+                           struct err *e);
 MUST_CHECK int journal_open(struct journal *jl, const struct journald_conf *c, const char *base_dir, const char *cursor,
                             struct journal_gone *gone, struct err *e);
 void journal_close(struct journal *jl);

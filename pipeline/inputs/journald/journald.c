@@ -36,6 +36,7 @@ struct input {
     char taken[JOURNALD_CURSOR_MAX]; /* cursor of the last entry that was taken */
     nsec taken_wall, wall;           /* its time; that of the entry in hand */
     uint64_t number, damaged;
+    nsec mark_at;        /* mono */
     struct slice record; /* in hand */
     bool held;           /* there is one */
     bool at_end;         /* there was no entry when it was looked for last */
@@ -225,6 +226,27 @@ static void look_at_changes(struct input *in, nsec now)
         say_gone(in, &g, now);
 }
 
+/* What the filters leave out moves the position, too, now and then: else the entry that was taken last would be gone one day, and it would look
+ * as if others had been lost. Whatever was there when the end was looked for has been read if there is nothing more behind it. */
+static void mark_end(struct input *in, nsec now)
+{
+    const struct journald_conf *c = in->conf;
+    bool filters = c->units.n > 0 || c->identifiers.n > 0 || c->match.n > 0 || c->priority < JOURNALD_PRIORITY_ALL;
+    char end[JOURNALD_CURSOR_MAX];
+    struct err ignored;
+
+    if (!filters || !in->journal.j || !in->at_end || in->held || !window_is_idle(&in->window))
+        return;
+    in->mark_at = now + JOURNALD_MARK_EVERY;
+    if (journal_end(c, in->env.base_dir, end, &ignored) < 0 || *end == '^')
+        return;
+    (void)journal_changed(&in->journal);
+    if (!read_one(in, now) || in->held)
+        return;
+    snprintf(in->taken, sizeof(in->taken), "%s", end);
+    spool_remember(in->env.spool, in->position_name, slice_str(end));
+}
+
 /* --- turns --------------------------------------------------------------------------------------------------------- */
 
 /* What was refused is not in the spool: it is read again. */
@@ -282,6 +304,8 @@ static void turn(struct input *in)
     if (in->journal.j) {
         look_at_changes(in, now);
         read_entries(in, now);
+        if (now >= in->mark_at)
+            mark_end(in, now);
     }
     tell_finished(in);
     wait_for_more(in);
@@ -298,6 +322,7 @@ static void leave(struct input *in)
         if (!window_is_idle(&in->window))
             input_thread_poll(in->thread, NULL, 0, clock_mono() + JOURNALD_ROOM_AGAIN, true);
     }
+    mark_end(in, now);
     journal_close(&in->journal);
 }
 
