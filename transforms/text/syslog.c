@@ -41,7 +41,7 @@ static size_t element_length(struct slice s)
     return 0;
 }
 
-static bool take_data(struct slice *rest, struct slice *data)
+bool syslog_take_data(struct slice *rest, struct slice *data)
 {
     struct syslog_parameter p;
     struct syslog_data d;
@@ -71,7 +71,7 @@ static bool parse_5424(struct syslog_line *l, struct slice rest)
             return false;
         *words[i] = words_present(*words[i]);
     }
-    if (!take_data(&rest, &l->data) || (rest.n > 0 && rest.p[0] != ' '))
+    if (!syslog_take_data(&rest, &l->data) || (rest.n > 0 && rest.p[0] != ' '))
         return false;
     if (rest.n > 0)
         rest = slice_from(rest, 1);

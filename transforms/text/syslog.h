@@ -20,6 +20,9 @@ struct syslog_line {
 
 MUST_CHECK bool syslog_parse(struct syslog_line *out, struct slice line);
 
+/* Structured data, or its "-", off the front. False: it is none, and *rest may have moved. */
+MUST_CHECK bool syslog_take_data(struct slice *rest, struct slice *data);
+
 struct syslog_parameter {
     struct slice element, name, value; /* value: as written */
     bool escaped;                      /* \" \\ \] */

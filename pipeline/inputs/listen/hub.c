@@ -23,6 +23,8 @@ struct listen_hub *listen_hub_new(void)
     TAILQ_INIT(&h->inputs);
     TAILQ_INIT(&h->held);
     TAILQ_INIT(&h->dirty);
+    buf_init(&h->text, RECORD_MAX_BYTES);
+    buf_init(&h->facts, RECORD_FACTS_MAX / 2);
     return h;
 }
 
@@ -270,6 +272,7 @@ static void on_behind(uv_check_t *check)
         resume_held(h);
     turn_dirty(h);
     look_at_inputs(h, false);
+    buf_trim(&h->text, LISTEN_READ_BYTES);
     if (TAILQ_EMPTY(&h->dirty))
         uv_idle_stop(&h->more);
     else
@@ -375,5 +378,7 @@ void listen_hub_free(struct listen_hub **hp)
         loop_call(h->loop, end, h);
         loop_stop(&h->loop);
     }
+    buf_release(&h->text);
+    buf_release(&h->facts);
     MEM_CLEAR(*hp);
 }

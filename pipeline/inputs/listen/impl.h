@@ -124,8 +124,9 @@ struct listen_hub {
     bool resume;                                 /* there may be room */
     size_t counted;                              /* bytes that connections hold of budgets */
     uv_timer_t tick, again;
-    uv_check_t behind; /* each turn */
-    uv_idle_t more;    /* while some are dirty: the loop does not wait */
+    uv_check_t behind;      /* each turn */
+    uv_idle_t more;         /* while some are dirty: the loop does not wait */
+    struct buf text, facts; /* protocols' */
     char scratch[2 * LISTEN_READ_BYTES];
 };
 

@@ -140,6 +140,11 @@ void listen_close(struct input **inp)
     MEM_CLEAR(*inp);
 }
 
+const void *listen_conf_of(const struct input *in)
+{
+    return in->conf;
+}
+
 /* --- start and stop -------------------------------------------------------------------------------------------------- */
 
 static void set_gate(struct input *in, enum listen_gate gate)

@@ -122,6 +122,7 @@ MUST_CHECK int listen_start(struct input *in, struct err *e);
 void listen_stop(struct input *in);
 MUST_CHECK bool listen_stopped(struct input *in, nsec until);
 void listen_close(struct input **in);
+const void *listen_conf_of(const struct input *in); /* as it was given to listen_open() */
 /* `guarded`: senders have to show something of the protocol's own (a shared key) on all connections; so no certificate of theirs is needed. */
 void listen_check_conf(const struct listen_protocol *protocol, const struct listen_conf *c, bool guarded,
                        const struct cfg_options *o);
@@ -170,8 +171,11 @@ MUST_CHECK bool listen_mark(struct listen_conn *c, uint64_t mark);
 /* The session has so many bytes of memory from here on, all together. False: there is no room for them now, and nothing has changed; never where
  * they are fewer than before. */
 MUST_CHECK bool listen_hold(struct listen_conn *c, size_t bytes);
+/* Would there be room for one? False: it is as LISTEN_LATER. For who puts first. */
+MUST_CHECK bool listen_can_mark(struct listen_conn *c);
+unsigned listen_marks(const struct listen_conn *c); /* that were not called safe yet */
 /* To the far end; of a datagram: to its sender, or lost. -1: it does not read what it is sent, and is cut off. */
-MUST_CHECK int listen_answer(struct listen_conn *c, struct slice bytes);
+int listen_answer(struct listen_conn *c, struct slice bytes);
 /* Ends the connection when what was answered is written. `why` (NULL: nothing is wrong) and `hint` are for the log, now and then. What of `in` is
  * not used is gone. */
 void listen_end(struct listen_conn *c, const char *why, const char *hint);
@@ -180,8 +184,15 @@ void listen_end(struct listen_conn *c, const char *why, const char *hint);
 void listen_bad(struct listen_conn *c, struct listen_route *r, const char *why, const char *hint);
 /* n messages that nobody gets: counted as INPUT_LOST. */
 void listen_lost(struct listen_route *r, uint64_t n);
+/* n messages that no stream wants: counted as INPUT_FILTERED. */
+void listen_filtered(struct listen_route *r, uint64_t n);
 /* n messages that had come before: counted as INPUT_DUPLICATES. */
 void listen_duplicates(struct listen_route *r, uint64_t n);
 nsec listen_now(const struct listen_conn *c); /* wall; of this turn */
+/* Empty, and as large as a record may be; until the next call. */
+struct buf *listen_scratch(struct listen_conn *c);
+/* What is known of the sender, for listen_message.facts: `address`, `transport` (the scheme), `client` (the name in its certificate). `transport`: the
+ * protocol's own word for it; NULL: the scheme's. */
+struct slice listen_facts(struct listen_conn *c, const char *transport);
 
 #endif

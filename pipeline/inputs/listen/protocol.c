@@ -1,4 +1,5 @@
 /* What a protocol may ask of a connection and of those who listen there, and what it has to say. */
+#include "pipeline/base/facts.h"
 #include "pipeline/inputs/listen/impl.h"
 
 #include <string.h>
@@ -47,6 +48,25 @@ const char *listen_peer_name(const struct listen_conn *c)
 nsec listen_now(const struct listen_conn *c)
 {
     return c->port->hub->wall;
+}
+
+struct buf *listen_scratch(struct listen_conn *c)
+{
+    buf_clear(&c->port->hub->text);
+    return &c->port->hub->text;
+}
+
+struct slice listen_facts(struct listen_conn *c, const char *transport)
+{
+    struct buf *facts = &c->port->hub->facts;
+    const char *peer = listen_peer(c);
+
+    buf_clear(facts);
+    if ((*peer && facts_add(facts, SLICE("address"), slice_str(peer)) < 0) ||
+        facts_add(facts, SLICE("transport"), slice_str(transport ? transport : c->port->scheme->name)) < 0 ||
+        (c->name[0] && facts_add(facts, SLICE("client"), slice_str(c->name)) < 0))
+        buf_clear(facts);
+    return buf_slice(facts);
 }
 
 /* --- those who listen --------------------------------------------------------------------------------------------------- */
@@ -105,4 +125,9 @@ void listen_lost(struct listen_route *r, uint64_t n)
 void listen_duplicates(struct listen_route *r, uint64_t n)
 {
     input_health_add(r->in->env.health, INPUT_DUPLICATES, n);
+}
+
+void listen_filtered(struct listen_route *r, uint64_t n)
+{
+    input_health_add(r->in->env.health, INPUT_FILTERED, n);
 }

@@ -27,11 +27,25 @@ static void touch(struct listen_conn *c, struct listen_route *r)
     c->touched[c->touched_count++] = (struct listen_touched){r, r->number};
 }
 
+/* The client waits for answers, and so do we: what has no room now has some when one of the marks is safe. */
+bool listen_can_mark(struct listen_conn *c)
+{
+    if (c->mark_count < LISTEN_MARKS_MAX)
+        return true;
+    c->refused = &TAILQ_FIRST(&c->port->places)->in->route;
+    return false;
+}
+
+unsigned listen_marks(const struct listen_conn *c)
+{
+    return c->mark_count;
+}
+
 bool listen_mark(struct listen_conn *c, uint64_t mark)
 {
     struct listen_mark *m;
 
-    if (c->mark_count >= LISTEN_MARKS_MAX)
+    if (!listen_can_mark(c))
         return false;
     m = mem_alloc(sizeof(*m));
     m->conn = c;
