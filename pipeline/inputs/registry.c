@@ -8,6 +8,7 @@ extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, 
 
 extern const struct input_ops elasticsearch_bulk_ops;
 extern const struct input_ops loki_ops;
+extern const struct input_ops syslog_ops, statsd_ops;
 extern const struct input_ops exec_ops, fifo_ops, forward_ops;
 
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
@@ -30,6 +31,8 @@ static const struct {
     {"loki", &loki_ops},
     {"otlp", &otlp_ops},
     {"otlp_grpc", SLUICE_GRPC ? &otlp_grpc_ops : NULL},
+    {"syslog", &syslog_ops},
+    {"statsd", &statsd_ops},
     {"stomp", &stomp_ops},
     {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL},
     {"kinesis", &kinesis_ops},
