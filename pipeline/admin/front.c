@@ -272,6 +272,8 @@ static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const
     enum MHD_Result rc;
 
     buf_init(&re.body, KIB);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        why = "sluice is stopping, or a reload has just given its admin server another address, or token: ask again";
     say(&re, status, why);
     rc = send_reply(x->connection, &re);
     buf_release(&re.body);
