@@ -14,13 +14,16 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
 import amqp091_peer  # noqa: E402
 import amqp10_peer  # noqa: E402
+import forward_peer  # noqa: E402
 import mqtt_peer  # noqa: E402
 import stomp_peer  # noqa: E402
+from harness import free_port  # noqa: E402
 from kinesis_peer import KinesisPeer  # noqa: E402
 from sqs_peer import SqsPeer  # noqa: E402
 
@@ -223,7 +226,38 @@ class Kinesis(KinesisPeer):
         return {"SequenceNumber": str(r[0]), "Data": base64.b64encode(r[2]).decode(), "ApproximateArrivalTimestamp": r[3], "PartitionKey": r[1]}
 
 
+class Forward:
+    """No server: it sends chunks of 512 KB to the daemon that listens at the port, four of them ahead of their acknowledgement."""
+
+    HEAD = b"\x92\xd7\x00" + struct.pack(">II", 1795000000, 123456789) + b"\x81\xa3log\xda"
+
+    def __init__(self, records):
+        self.records, self.port = records, free_port()
+        threading.Thread(target=self._send, daemon=True).start()
+
+    def _connect(self):
+        while True:
+            try:
+                return forward_peer.Sender(self.port, timeout=300)
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+
+    def _send(self):
+        r, to, first, waits = self.records, self._connect(), 0, 0
+        some = 512000 // len(r[0])
+        while first < r.count or waits:
+            if first < r.count and waits < 4:
+                last = min(first + some, r.count)
+                body = b"".join(self.HEAD + struct.pack(">H", len(r[i])) + r[i] for i in range(first, last))
+                to.send(forward_peer.pack(["bench.a", body, {"chunk": str(first)}]))
+                first, waits = last, waits + 1
+            else:
+                to.receive()
+                waits -= 1
+
+
 PEERS = {
+    "forward": Forward,
     "amqp091": Amqp091Peer, "amqp10": Amqp10, "stomp": Stomp, "mqtt": lambda r: Mqtt(r, 1), "mqtt-2": lambda r: Mqtt(r, 2), "sqs": Sqs, "kinesis": Kinesis,
 }
 

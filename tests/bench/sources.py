@@ -133,6 +133,7 @@ SOURCES = {
     "stomp": (fed("stomp", lambda port: {"stomp": {"url": f"stomp://127.0.0.1:{port}", "destination": "/queue/orders"}}), "STOMP", 1 / 4),
     "mqtt": (fed("mqtt", lambda port: {"mqtt": {"url": f"mqtt://127.0.0.1:{port}", "client_id": "bench", "topics": ["bench/#"]}}),
              "MQTT 5, QoS 1", 1 / 4),
+    "forward": (fed("forward", lambda port: {"forward": {"listen": f"127.0.0.1:{port}"}}), "forward", 1 / 2),
     "mqtt-2": (fed("mqtt-2", lambda port: {"mqtt": {"url": f"mqtt://127.0.0.1:{port}", "client_id": "bench", "topics": ["bench/#"], "qos": 2}}),
                "MQTT 5, QoS 2", 1 / 64),
     "http": (posted("http"), "posts of 500 lines", 1),

@@ -2,6 +2,8 @@
  * ends at the same place whatever comes at a time. */
 #include "pipeline/inputs/forward/handshake.h"
 #include "pipeline/inputs/forward/message.h"
+#include "pipeline/inputs/forward/piece.h"
+#include "pipeline/inputs/forward/tags.h"
 #include "pipeline/inputs/forward/record.h"
 
 #include "pipeline/base/facts.h"
@@ -64,6 +66,27 @@ static void read_events(const struct forward_message *m, struct buf *out, struct
     }
 }
 
+/* As the input does: packed or not. Filled again it is the same. */
+static void read_pieces(const struct forward_message *m)
+{
+    static const struct forward_shape SHAPE = {{"time", 4}, {"tag", 3}};
+    struct forward_reader r = {.used = 0};
+    struct forward_piece p, again;
+    const char *why = NULL;
+
+    forward_piece_init(&p);
+    forward_piece_init(&again);
+    while (r.number < 20 && forward_fill(&r, m, &SHAPE, 5, &p, &why) && p.count > 0) {
+        check(forward_fill(&r, m, &SHAPE, 5, &again, &why) && again.count == p.count);
+        check(slice_eq(buf_slice(&p.data), buf_slice(&again.data)) && p.used == again.used);
+        check(p.count == 1 || p.data.n + p.facts.n <= FORWARD_PIECE_BYTES);
+        forward_passed(&r, &p);
+    }
+    forward_piece_release(&p);
+    forward_piece_release(&again);
+    forward_reader_release(&r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct forward_nonce NONCE = {"nonce-nonce-nonc", "salty-salty-salt"};
@@ -86,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             continue;
         }
         check(is_within(m.tag, whole) && is_within(m.entries, whole) && is_within(m.chunk, whole));
+        read_pieces(&m);
+        (void)forward_tag_is(m.tag, "a*.**.b*");
         if (!m.packed)
             read_events(&m, &out, &facts);
     }
