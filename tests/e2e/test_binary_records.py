@@ -144,6 +144,16 @@ class Stdin(Lines):
         self.write(some)
 
 
+class Exec(Lines):
+    once = True
+
+    def config(self):
+        return {"exec": {"command": ["cat", self.t.path("lines")]}}
+
+    def send(self, d, some):
+        self.write(some)
+
+
 class Sqs(Input):
     """Its messages are text, and never empty."""
 
@@ -404,7 +414,7 @@ class Mqtt(Queue):
 
 
 INPUTS = {
-    "api": Api, "tail": Tail, "stdin": Stdin, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
+    "api": Api, "tail": Tail, "stdin": Stdin, "exec": Exec, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
     "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts, "splunk_hec": SplunkHec, "loki": Loki,
 }
 

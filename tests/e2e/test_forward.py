@@ -9,6 +9,7 @@ import objects
 from common import KIB, MIB, stream, to_file
 from forward_peer import Closed, Sender, event_time, message, pack
 from harness import free_port, wait_until
+from reloading import reload
 from test_tls import make_certificates
 
 
@@ -33,12 +34,13 @@ def test_all_modes_by_tag_with_and_without_a_key_and_what_is_not_taken(t):
     ca, server = make_certificates(t)
     key = {"listen": [f"tls://127.0.0.1:{safe_port}"], "tls": {"cert_file": server[0], "key_file": server[1]},
            "shared_key": "a secret", "users": ["ann:pass:word"]}
-    d = t.daemon({"streams": {"apps": stream(to_file(t), inputs=[forward(port, tags=["app.**", "kube.*"])], interval="0s"),
+    config = {"streams": {"apps": stream(to_file(t), inputs=[forward(port, tags=["app.**", "kube.*"])], interval="0s"),
                               "rest": stream(to_file(t, "rest"), interval="0s",
                                              inputs=[forward([], listen=[f"127.0.0.1:{port}", f"udp://127.0.0.1:{port}", "unix://" + t.path("s")],
                                                              time_field="", tag_field="from")]),
                               "lone": stream(to_file(t, "lone"), inputs=[forward(lone_port, tags=["app"])]),
-                              "safe": stream(to_file(t, "safe"), inputs=[{"forward": key}], interval="0s")}}).start()
+                              "safe": stream(to_file(t, "safe"), inputs=[{"forward": key}], interval="0s")}}
+    d = t.daemon(config).start()
     s = Sender(port)
     at = event_time(1700000000, 5)
     for i, mode in enumerate(("message", "forward", "packed", "gzip")):
@@ -81,13 +83,18 @@ def test_all_modes_by_tag_with_and_without_a_key_and_what_is_not_taken(t):
     assert w.receive()[0] == "HELO"
     w.send(message("s", [(at, {"n": 10})], chunk="safe"))
     assert w.receive()[:2] == ["PONG", False] and is_closed(w)
-    d.wait_delivered("apps", 4)
+    config["streams"]["apps"]["inputs"] = [forward(port, tags=["app.**", "new.tag"])]
+    reload(d, config)
+    s.send(message("new.tag", [(at, {"n": 4, "b": b"\xff", "t": b"text", "x": None})], chunk="n"))  # the connection is still there
+    assert s.receive() == {"ack": "n"}
+    d.wait_delivered("apps", 5)
     d.wait_delivered("rest", 3)
     d.wait_delivered("safe", 1)
     d.stop()
     at = "2023-11-14T22:13:20.000000005Z"
     assert sorted(got(t), key=lambda r: r["n"]) == [{"n": i, "b": "/w==", "t": "text", "x": None, "time": at, "tag": f"app.{mode}"}
-                                                    for i, mode in enumerate(("message", "forward", "packed", "gzip"))]
+                                                    for i, mode in enumerate(("message", "forward", "packed", "gzip"))] + [
+        {"n": 4, "b": "/w==", "t": "text", "x": None, "time": at, "tag": "new.tag"}]
     assert got(t, "rest") == [{"n": 4, "from": "other"}, {"time": "mine", "from": "me"}, {"n": 6, "from": "other"}]
     assert got(t, "safe") == [{"n": 9, "time": at, "tag": "s"}]
 
