@@ -570,7 +570,7 @@
 #define FORWARD_UNPACKED_MAX  LIMIT(1 * GIB, 16 * MIB)
 #define FORWARD_TIME_MAX      40
 #define FORWARD_FACTS_MAX     (RECORD_FACTS_MAX / 2)
-#define FORWARD_WAITING_MAX   LIMIT(256 * KIB, 1 * KIB)
+#define FORWARD_WAITING_MAX   (LISTEN_OUT_MAX / 4)
 
 /* An input that was pushed back counts as held back for so long, for longer when that comes again within so long. A reader that waits
  * this long for memory, or for writes that are under way, is held back. */

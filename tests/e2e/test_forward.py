@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import ssl
+import threading
 
 import objects
 from common import KIB, MIB, stream, to_file
@@ -148,7 +149,14 @@ def test_each_chunk_is_stored_once_whatever_is_killed_or_full(t):
     for name, raw in more[sent:sent + 12]:
         s.send(raw)
         assert s.receive() == {"ack": name}
-    total = (9 + sent + 12) * events
+    # Many that are small, without looking at the answers: more than may wait for the disk, and more answers than may wait to be read.
+    many = [f"{i:0250d}" for i in range(2000)]
+    raw = b"".join(message("app", [(1, {"n": (9 + sent + 12) * events + i})], "message", chunk=chunk) for i, chunk in enumerate(many))
+    thread = threading.Thread(target=s.send, args=[raw])
+    thread.start()
+    assert [s.receive()["ack"] for _ in many] == many
+    thread.join()
+    total = (9 + sent + 12) * events + len(many)
     d.wait_delivered("app", total, timeout=120)
     d.assert_books("app")
     d.stop()

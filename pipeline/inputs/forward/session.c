@@ -106,7 +106,9 @@ static bool expect_ack(struct listen_conn *c, struct slice as_it_came)
     struct session *s = listen_session(c);
     uint16_t n = (uint16_t)as_it_came.n;
 
-    if (buf_reserve(&s->acks, sizeof(n) + n) < 0 || !listen_mark(c, s->marks + 1))
+    if (buf_reserve(&s->acks, sizeof(n) + n) < 0)
+        return listen_wait(c);
+    if (!listen_mark(c, s->marks + 1))
         return false;
     s->marks++;
     memcpy(s->acks.p + s->acks.n, &n, sizeof(n));

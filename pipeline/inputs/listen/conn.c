@@ -266,7 +266,7 @@ void listen_conn_resume(struct listen_conn *c)
     }
     if (c->over || c->ending)
         return;
-    if (!listen_port_works(c->port)) {
+    if (!listen_port_works(c->port) || c->out.n >= LISTEN_OUT_MAX / 2) {
         listen_conn_hold(c);
         return;
     }
@@ -310,6 +310,7 @@ static void write_some(struct listen_conn *c)
     }
     buf_release(&c->out);
     c->out_at = 0;
+    hub_of(c)->resume |= c->held; /* it may wait for this */
 }
 
 int listen_answer(struct listen_conn *c, struct slice bytes)

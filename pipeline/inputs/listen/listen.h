@@ -174,6 +174,8 @@ MUST_CHECK bool listen_hold(struct listen_conn *c, size_t bytes);
 /* Would there be room for one? False: it is as LISTEN_LATER. For who puts first. */
 MUST_CHECK bool listen_can_mark(struct listen_conn *c);
 unsigned listen_marks(const struct listen_conn *c); /* that were not called safe yet */
+/* For who waits for a mark that is on its way, for a reason of its own: false, which is LISTEN_LATER. */
+bool listen_wait(struct listen_conn *c);
 /* To the far end; of a datagram: to its sender, or lost. -1: it does not read what it is sent, and is cut off. */
 int listen_answer(struct listen_conn *c, struct slice bytes);
 /* Ends the connection when what was answered is written. `why` (NULL: nothing is wrong) and `hint` are for the log, now and then. What of `in` is

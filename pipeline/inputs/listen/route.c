@@ -3,6 +3,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/listen/impl.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,13 +28,17 @@ static void touch(struct listen_conn *c, struct listen_route *r)
     c->touched[c->touched_count++] = (struct listen_touched){r, r->number};
 }
 
+bool listen_wait(struct listen_conn *c)
+{
+    assert(c->mark_count > 0);
+    c->refused = &TAILQ_FIRST(&c->port->places)->in->route;
+    return false;
+}
+
 /* The client waits for answers, and so do we: what has no room now has some when one of the marks is safe. */
 bool listen_can_mark(struct listen_conn *c)
 {
-    if (c->mark_count < LISTEN_MARKS_MAX)
-        return true;
-    c->refused = &TAILQ_FIRST(&c->port->places)->in->route;
-    return false;
+    return c->mark_count < LISTEN_MARKS_MAX || listen_wait(c);
 }
 
 unsigned listen_marks(const struct listen_conn *c)
@@ -80,6 +85,7 @@ void listen_marks_ready(struct listen_conn *c)
         TAILQ_REMOVE(&c->marks, m, link);
         c->mark_count--;
         mem_free(m);
+        c->port->hub->resume |= c->held; /* it may wait for this */
         if (c->port->protocol->safe)
             c->port->protocol->safe(c, mark);
     }
