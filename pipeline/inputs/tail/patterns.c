@@ -68,6 +68,7 @@ int tail_patterns_parse(struct tail *t, const char *base_dir, struct err *e)
 {
     const struct tail_conf *c = t->conf;
 
+    t->reads_packed = c->compressed == TAIL_COMPRESSED_READ;
     for (size_t i = 0; i < c->paths.n; i++)
         if (add_paths(t, base_dir, i, e) < 0)
             return -1;
@@ -121,7 +122,7 @@ bool tail_is_packed(const struct tail *t, const char *name)
 {
     const char *dot = strrchr(name, '.');
 
-    return t->conf->compressed == TAIL_COMPRESSED_READ && dot && (strcmp(dot, ".gz") == 0 || strcmp(dot, ".zst") == 0);
+    return t->reads_packed && dot && (strcmp(dot, ".gz") == 0 || strcmp(dot, ".zst") == 0);
 }
 
 bool tail_is_excluded(const struct tail *t, const char *path)

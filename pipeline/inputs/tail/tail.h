@@ -127,6 +127,7 @@ struct tail {
     struct tail_pattern *patterns;
     struct tail_exclude *excludes;
     size_t pattern_count, exclude_count;
+    bool reads_packed; /* compressed files, too */
 
     struct tail_files files;
     struct tail_queue ready, unfinished, failed, held_back;
