@@ -280,6 +280,10 @@ struct sink_ops {
     MUST_CHECK int (*local_file)(const void *state, const struct sink_seal_id *id, const char *extension,
                                  struct buf *out);
 
+    /* Where it posts, as "HOST:PORT/PATH": for who looks whether an input of ours is there. Of several places the first. NULL: it posts nowhere that an
+     * input could be. -1: there is no room. */
+    MUST_CHECK int (*posts_to)(const void *state, struct buf *out);
+
     /* What must hold before the first record: paths writable, ...; for `validate` and start. No network. May be NULL.
      */
     MUST_CHECK int (*check)(const void *state, struct err *e);

@@ -84,6 +84,14 @@ int http_url_parse(struct http_url *u, const char *option, const char *text, str
     return 0;
 }
 
+int http_url_place(const struct http_url *u, struct buf *out)
+{
+    const char *bracket = strrchr(u->host, ']'), *port = strrchr(bracket ? bracket : u->host, ':');
+    const char *own = strcmp(u->scheme, "https") == 0 ? ":443" : ":80";
+
+    return buf_add_str(out, u->host) < 0 || (!port && buf_add_str(out, own) < 0) ? -1 : buf_add_str(out, u->path);
+}
+
 void http_url_release(struct http_url *u)
 {
     mem_free(u->host);

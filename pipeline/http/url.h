@@ -12,6 +12,7 @@
 #ifndef PIPELINE_HTTP_URL_H
 #define PIPELINE_HTTP_URL_H
 
+#include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 
@@ -27,6 +28,8 @@ struct http_url {
 
 /* The message begins with `option`. On failure nothing stays allocated. */
 MUST_CHECK int http_url_parse(struct http_url *u, const char *option, const char *text, struct err *e);
+/* Appends "host:port/path", also with the scheme's own port. -1: there is no room. */
+MUST_CHECK int http_url_place(const struct http_url *u, struct buf *out);
 void http_url_release(struct http_url *u);
 
 #endif

@@ -1,5 +1,5 @@
-/* Streams are the nodes of a graph: an edge leads from a stream that writes files to one that reads them. What is read is
- * asked by an example of what is written: the name of an object that the stream would make now. An edge is a mistake when
+/* Streams are the nodes of a graph: an edge leads from a stream that writes files to one that reads them, and from one that posts to one that listens
+ * there. What is read is asked by an example of what is written: the name of an object that the stream would make now. An edge is a mistake when
  * its end leads back to its beginning. data_dir is written for every stream, so nobody may read there. */
 #include "pipeline/settings/fields.h"
 
@@ -13,18 +13,19 @@
 
 #include <string.h>
 
-/* An input that reads files. */
+/* An input that reads files, or one that has a route, to which others post. */
 struct reader {
     const struct stream_settings *stream;
     const struct input_settings *input;
-    void *reach;
+    void *reach;     /* NULL: it has a route */
+    char route[256]; /* "" */
 };
 
 struct edge {
     const struct stream_settings *from;
     struct settings_sink sink; /* of `from` */
     const struct reader *to;
-    size_t item; /* which of its paths */
+    size_t item; /* which of its paths, of one that reads files */
 };
 
 struct loops {
@@ -33,6 +34,7 @@ struct loops {
     nsec began; /* mono */
     struct reader *readers;
     size_t reader_count;
+    bool has_routes; /* one of them has */
     struct edge *edges;
     size_t edge_count;
 };
@@ -68,25 +70,38 @@ static void open_readers(struct loops *l)
     for (size_t i = 0; i < l->s->stream_count; i++)
         for (size_t j = 0; j < l->s->streams[i].input_count; j++) {
             const struct input_settings *in = &l->s->streams[i].inputs[j];
+            struct reader *r;
 
-            if (!in->ops->reach_open)
+            if (!in->ops->reach_open && !in->ops->route)
                 continue;
             l->readers = mem_grow(l->readers, l->reader_count + 1, sizeof(*l->readers));
-            l->readers[l->reader_count++] =
-                (struct reader){&l->s->streams[i], in, in->ops->reach_open(in->conf, l->s->base_dir, time_left(l))};
+            r = &l->readers[l->reader_count++];
+            *r = (struct reader){.stream = &l->s->streams[i], .input = in};
+            if (in->ops->reach_open)
+                r->reach = in->ops->reach_open(in->conf, l->s->base_dir, time_left(l));
+            else
+                in->ops->route(in->conf, r->stream->name, r->route, sizeof(r->route));
+            l->has_routes |= r->route[0] != '\0';
         }
 }
 
 static void release(struct loops *l)
 {
     for (size_t i = 0; i < l->reader_count; i++)
-        l->readers[i].input->ops->reach_close(&l->readers[i].reach);
+        if (l->readers[i].reach)
+            l->readers[i].input->ops->reach_close(&l->readers[i].reach);
     mem_free(l->readers);
     mem_free(l->edges);
 }
 
 /* --- what is written -----------------------------------------------------------------------------------------------
  */
+
+static void add_edge(struct loops *l, const struct edge *x)
+{
+    l->edges = mem_grow(l->edges, l->edge_count + 1, sizeof(*l->edges));
+    l->edges[l->edge_count++] = *x;
+}
 
 static void add_edges(struct loops *l, const struct stream_settings *st, const struct settings_sink *sink,
                       const char *path)
@@ -96,12 +111,65 @@ static void add_edges(struct loops *l, const struct stream_settings *st, const s
     for (size_t i = 0; i < l->reader_count; i++) {
         const struct edge *last = l->edge_count ? &l->edges[l->edge_count - 1] : NULL;
 
-        if (!l->readers[i].input->ops->reach_has(l->readers[i].reach, path, &item) ||
+        if (!l->readers[i].reach || !l->readers[i].input->ops->reach_has(l->readers[i].reach, path, &item) ||
             (last && last->from == st && last->to == &l->readers[i]))
             continue;
-        l->edges = mem_grow(l->edges, l->edge_count + 1, sizeof(*l->edges));
-        l->edges[l->edge_count++] = (struct edge){st, *sink, &l->readers[i], item};
+        add_edge(l, &(struct edge){st, *sink, &l->readers[i], item});
     }
+}
+
+/* Does who listens at `host` get what is posted to `to`? Other names of this machine are not looked up. */
+static bool is_reached(struct slice host, struct slice to)
+{
+    bool loopback = slice_is(to, "localhost") || slice_is(to, "[::1]") || slice_starts(to, SLICE("127."));
+
+    if (slice_is(host, "0.0.0.0") || slice_is(host, "[::]"))
+        return loopback || slice_eq(host, to);
+    return slice_eq(host, to) ||
+           (slice_is(to, "localhost") && (slice_is(host, "127.0.0.1") || slice_is(host, "[::1]")));
+}
+
+/* "HOST:PORT/PATH" in its parts; the path without its slash. */
+static bool take_apart(struct slice place, struct slice *host, struct slice *port, struct slice *path)
+{
+    const char *slash = memchr(place.p, '/', place.n);
+    size_t end = slash ? (size_t)(slash - place.p) : place.n, colon = end;
+
+    while (colon > 0 && place.p[colon - 1] != ':')
+        colon--;
+    *path = slash ? slice_from(place, end + 1) : SLICE("");
+    *port = slice_of(place.p + colon, end - colon);
+    *host = slice_of(place.p, colon ? colon - 1 : 0);
+    return colon > 0;
+}
+
+/* Would what is posted there come to who listens at the route, or beneath its path? */
+static bool comes_to(struct slice route, struct slice place)
+{
+    struct slice host, port, path, to_host, to_port, to_path;
+
+    if (!take_apart(route, &host, &port, &path) || !take_apart(place, &to_host, &to_port, &to_path) ||
+        !slice_eq(port, to_port) || !is_reached(host, to_host))
+        return false;
+    return path.n == 0 || (slice_starts(to_path, path) && (to_path.n == path.n || to_path.p[path.n] == '/'));
+}
+
+static void add_posts(struct loops *l, const struct stream_settings *st, const struct settings_sink *sink)
+{
+    void *state = NULL;
+    struct buf place;
+    struct err e;
+
+    if (!l->has_routes || !sink->ops || !sink->ops->posts_to || !sink->from.bound ||
+        settings_sink_open(l->s, st, sink, &state, &e) < 0)
+        return;
+    buf_init(&place, LOOPS_NAME_ROOM);
+    if (sink->ops->posts_to(state, &place) == 0)
+        for (size_t i = 0; i < l->reader_count; i++)
+            if (l->readers[i].route[0] && comes_to(slice_str(l->readers[i].route), buf_slice(&place)))
+                add_edge(l, &(struct edge){settings_whole(st), *sink, &l->readers[i], 0});
+    buf_release(&place);
+    sink->ops->close(&state);
 }
 
 /* Asks with an object of now, and in a backup with an error object. */
@@ -147,6 +215,20 @@ static bool leads(const struct loops *l, const struct stream_settings *from, con
             return true;
     }
     return false;
+}
+
+static void report_route(const struct loops *l, const struct edge *x)
+{
+    const struct settings_origin *in = &x->to->input->from;
+    const struct cfg_options writer = {.errs = l->errs, .node = x->sink.from.node, .at = x->sink.from.at};
+    struct err e;
+
+    err_set(
+        &e, ERR_CONFIG,
+        "url: this is where the `%s` of stream `%s` (%s) listens, so records of stream `%s` would come round again and "
+        "again; post them elsewhere",
+        x->to->input->ops->name, x->to->stream->name, settings_line(in->at, x->sink.from.at).text, x->from->name);
+    cfg_options_refuse(&writer, &e);
 }
 
 static void report(const struct loops *l, const struct edge *x)
@@ -220,17 +302,19 @@ void settings_loops(struct cfg_errors *errs, const struct settings *s)
 
             add_sink(&l, st, &destination);
             add_sink(&l, st, &backup);
+            add_posts(&l, st, &destination);
         }
     for (size_t i = 0; i < l.edge_count; i++) {
         bool *seen = mem_array(l.edge_count, sizeof(*seen));
 
         if (leads(&l, l.edges[i].to->stream, l.edges[i].from, seen))
-            report(&l, &l.edges[i]);
+            (l.edges[i].to->reach ? report : report_route)(&l, &l.edges[i]);
         mem_free(seen);
     }
 
     for (size_t i = 0; s->data_dir && i < l.reader_count; i++)
-        check_data_dir(&l, &l.readers[i]);
+        if (l.readers[i].reach)
+            check_data_dir(&l, &l.readers[i]);
     release(&l);
 }
 
@@ -243,7 +327,7 @@ const struct stream_settings *settings_reader_of(const struct settings *s, const
 
     open_readers(&l);
     for (size_t i = 0; i < l.reader_count && !found; i++)
-        if (l.readers[i].input->ops->reach_has(l.readers[i].reach, true_name, &item))
+        if (l.readers[i].reach && l.readers[i].input->ops->reach_has(l.readers[i].reach, true_name, &item))
             found = l.readers[i].stream;
     release(&l);
     mem_free(true_name);

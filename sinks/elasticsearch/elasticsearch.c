@@ -320,6 +320,13 @@ static void elasticsearch_keys_from(const void *state, char *out, size_t size)
     elasticsearch_auth_keys_from(s->auth, out, size);
 }
 
+static int elasticsearch_posts_to(const void *state, struct buf *out)
+{
+    const struct elasticsearch_sink *s = state;
+
+    return http_url_place(nodes_url(s->nodes, 0), out) < 0 ? -1 : buf_add_str(out, "/_bulk");
+}
+
 static void elasticsearch_describe(const void *state, struct buf *out)
 {
     const struct elasticsearch_sink *s = state;
@@ -391,6 +398,7 @@ const struct sink_ops sink_elasticsearch = {
     .identified = elasticsearch_identified,
     .check = elasticsearch_check,
     .keys_from = elasticsearch_keys_from,
+    .posts_to = elasticsearch_posts_to,
     .describe = elasticsearch_describe,
     .firehose = elasticsearch_firehose,
 };

@@ -499,6 +499,13 @@ static void http_endpoint_describe(const void *state, struct buf *out)
     (void)!proxy_describe(s->conf->proxy, s->url.shown, out);
 }
 
+static int http_endpoint_posts_to(const void *state, struct buf *out)
+{
+    const struct http_endpoint *s = state;
+
+    return http_url_place(&s->url, out);
+}
+
 /* Of the address only what messages show, too: paths and queries may hold keys. */
 static int http_endpoint_firehose(const void *conf, struct sink_firehose *f, struct buf *out)
 {
@@ -547,6 +554,7 @@ const struct sink_ops sink_http = {
     .takes_encoding = http_endpoint_takes_encoding,
     .request = http_endpoint_request,
     .judge = http_endpoint_judge,
+    .posts_to = http_endpoint_posts_to,
     .describe = http_endpoint_describe,
     .firehose = http_endpoint_firehose,
 };
