@@ -19,7 +19,8 @@ struct way_in {
 };
 
 struct tail_reach {
-    struct tail tail; /* only its patterns */
+    struct tail tail;      /* only its patterns */
+    struct tail_conf conf; /* only what they are read with: the input's own need not outlive this */
     bool good, no_links;
     struct way_in *ways;
     size_t count;
@@ -139,7 +140,8 @@ static struct tail_reach *parse(const struct tail_conf *conf, const char *base_d
     r->tail.conf = conf;
     r->no_links = !conf->follow_symlinks;
     r->good = tail_patterns_parse(&r->tail, base_dir, &e) == 0;
-    r->tail.conf = NULL; /* it need not outlive this */
+    r->conf.compressed = conf->compressed;
+    r->tail.conf = &r->conf;
     return r;
 }
 
