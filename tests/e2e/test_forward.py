@@ -35,12 +35,12 @@ def test_all_modes_by_tag_with_and_without_a_key_and_what_is_not_taken(t):
     ca, server = make_certificates(t)
     key = {"listen": [f"tls://127.0.0.1:{safe_port}"], "tls": {"cert_file": server[0], "key_file": server[1]},
            "shared_key": "a secret", "users": ["ann:pass:word"]}
-    config = {"streams": {"apps": stream(to_file(t), inputs=[forward(port, tags=["app.**", "kube.*"])], interval="0s"),
-                              "rest": stream(to_file(t, "rest"), interval="0s",
-                                             inputs=[forward([], listen=[f"127.0.0.1:{port}", f"udp://127.0.0.1:{port}", "unix://" + t.path("s")],
-                                                             time_field="", tag_field="from")]),
-                              "lone": stream(to_file(t, "lone"), inputs=[forward(lone_port, tags=["app"])]),
-                              "safe": stream(to_file(t, "safe"), inputs=[{"forward": key}], interval="0s")}}
+    listen = [f"127.0.0.1:{port}", f"udp://127.0.0.1:{port}", "unix://" + t.path("s")]
+    config = {"streams": {
+        "apps": stream(to_file(t), inputs=[forward(port, tags=["app.**", "kube.*"])], interval="0s"),
+        "rest": stream(to_file(t, "rest"), inputs=[forward(port, listen=listen, time_field="", tag_field="from")], interval="0s"),
+        "lone": stream(to_file(t, "lone"), inputs=[forward(lone_port, tags=["app"])]),
+        "safe": stream(to_file(t, "safe"), inputs=[{"forward": key}], interval="0s")}}
     d = t.daemon(config).start()
     s = Sender(port)
     at = event_time(1700000000, 5)

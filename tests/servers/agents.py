@@ -1,5 +1,5 @@
-"""Clients of other servers, in front of inputs that speak as those do: the bulk helpers of Elasticsearch and OpenSearch, and a handler of Python's logging for
-Loki."""
+"""Clients of other servers, in front of inputs that speak as those do: the bulk helpers of Elasticsearch and OpenSearch, a handler of Python's logging for
+Loki, and Fluentd's logger."""
 
 import json
 import os
@@ -47,6 +47,17 @@ for i in range(count):
 """
 
 
+FLUENT = """
+import sys
+from fluent import sender
+port, count = int(sys.argv[1].rsplit(":", 1)[1]), int(sys.argv[2])
+log = sender.FluentSender("app", host="127.0.0.1", port=port, nanosecond_precision=True)
+for i in range(count):
+    assert log.emit_with_time("part%d" % (i % 3), 1700000000.5, {"n": i, "text": "\\u00fc", "raw": b"\\xff", "more": [1.5, None, {"a": True}]}), log.last_error
+log.close()
+"""
+
+
 def run(t, package, program, options, *arguments):
     """What the records are when it has sent to an input of these options."""
     python, port = python_with(t, package), free_port()
@@ -75,7 +86,15 @@ def lines_are_logged_to_loki(t):
     assert all(r["labels"]["app"] == "web" and r["labels"]["severity"] == "error" and len(r["timestamp"]) == 19 for r in got)
 
 
+def events_are_forwarded(t):
+    got = run(t, "fluent-logger==0.11.1", FLUENT, {"forward": {}}, "URL", str(COUNT))
+    assert sorted(r["n"] for r in got) == list(range(COUNT))
+    assert all(r == {"n": r["n"], "text": "ü", "raw": "/w==", "more": [1.5, None, {"a": True}], "time": "2023-11-14T22:13:20.500000000Z",
+                     "tag": f"app.part{r['n'] % 3}"} for r in got), got[0]
+
+
 def scenarios():
     return [("agents:elasticsearch_py_sends_documents", documents_of("elasticsearch", "elasticsearch==9.1.0")),
             ("agents:opensearch_py_sends_documents", documents_of("opensearch", "opensearch-py==3.0.0")),
-            ("agents:a_handler_of_logging_pushes_to_loki", lines_are_logged_to_loki)]
+            ("agents:a_handler_of_logging_pushes_to_loki", lines_are_logged_to_loki),
+            ("agents:fluent_logger_forwards_events", events_are_forwarded)]
