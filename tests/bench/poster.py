@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
 from feeder import Records  # noqa: E402
-from loki_wire import entry, push, stream  # noqa: E402
+from loki_wire import entry, field, push, stream  # noqa: E402
 
 AT_ONCE, CONNECTIONS = 500, 4
 
@@ -25,7 +25,15 @@ def document(record):
     return b'{"message":%s}' % text_of(record[:-14])
 
 
+def logs(some):
+    """A request of OTLP, with what an SDK says of itself."""
+    who = b"".join(field(1, field(1, k) + field(2, field(1, v))) for k, v in (("service.name", "shop"), ("service.instance.id", "69725ad9-ceda-4181-9223-2df9d10d2c4f")))
+    records = b"".join(field(2, b"\x09" + (10**18).to_bytes(8, "little") + field(2, 9) + field(3, "INFO") + field(5, field(1, r))) for r in some)
+    return field(1, field(1, who) + field(2, field(1, field(1, "lib")) + records))
+
+
 KINDS = {
+    "otlp": ("/v1/logs", "application/x-protobuf", logs),
     "http": ("/s0", "text/plain", lambda some: b"\n".join(some)),
     "splunk_hec": ("/services/collector/event", "application/json", lambda some: b"".join(b'{"event":%s}' % text_of(r) for r in some)),
     "elasticsearch_bulk": ("/_bulk?filter_path=errors,items.*.error,items.*.status", "application/x-ndjson",

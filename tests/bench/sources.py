@@ -139,6 +139,7 @@ SOURCES = {
     "http": (posted("http"), "posts of 500 lines", 1),
     "splunk_hec": (posted("splunk_hec"), "Splunk's events", 1),
     "elasticsearch_bulk": (posted("elasticsearch_bulk"), "Elasticsearch's bulk API", 1),
+    "otlp": (posted("otlp"), "OTLP, logs in protobuf", 1),
     "loki": (posted("loki"), "Loki, protobuf", 1),
     "loki-json": (posted("loki-json", "loki"), "Loki, JSON", 1),
 }
