@@ -48,9 +48,10 @@
 #define BUFFER_SPOOL_PART 4
 
 /* A stream whose destinations are others by name is opened anew: how often it is looked whether one that goes has got all, how long that may
- * take for what came last, and how long for workers and senders to bring back what they have. */
+ * take for what came last; how long attempts that are under way may take to end by themselves, and how long for workers and senders to bring back what they have. */
 #define REOPEN_LOOK    (20 * NSEC_PER_MSEC)
 #define REOPEN_LAST    (2 * NSEC_PER_SEC)
+#define REOPEN_STOP    (5 * NSEC_PER_SEC)
 #define REOPEN_GIVE_UP (20 * NSEC_PER_SEC)
 
 /* --- base ---------------------------------------------------------------------------------------------------------- */

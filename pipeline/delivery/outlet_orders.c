@@ -71,6 +71,17 @@ bool outlet_is_quiet(const struct outlet *o)
     return outlet_is_paused(o) && atomic_load(&o->orders.quiet);
 }
 
+void outlet_stop(struct outlet *o)
+{
+    atomic_store(&o->orders.stops, true);
+    wake(o);
+}
+
+bool outlet_has_stopped(const struct outlet *o)
+{
+    return atomic_load(&o->orders.stops) && atomic_load(&o->orders.quiet);
+}
+
 /* --- the delivery thread ---------------------------------------------------------------------------------------------- */
 
 /* What was cut is in them, or its staging waits for better times. */
@@ -93,7 +104,7 @@ static void close_objects(struct outlet *o)
 static void note_pause(struct outlet *o)
 {
     struct outlet_orders *orders = &o->orders;
-    bool held = outlet_is_paused(o);
+    bool held = outlet_is_paused(o) || atomic_load(&orders->stops);
 
     if (held && !orders->held)
         orders->held_since = o->loop->mono;

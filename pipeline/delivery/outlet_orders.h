@@ -25,7 +25,8 @@ struct outlet;
 struct outlet_orders {
     _Atomic(nsec) paused_since;   /* wall; 0: it is not */
     atomic_uint flushes, retries; /* that were asked for */
-    atomic_bool quiet;            /* paused, and nothing is under way */
+    atomic_bool stops;            /* held as if it was paused, for good */
+    atomic_bool quiet;            /* paused or held, and nothing is under way */
     /* The delivery thread's: */
     unsigned flushes_seen, retries_seen;
     nsec held_since; /* mono; while it is */
@@ -43,6 +44,11 @@ void outlet_retry_now(struct outlet *o);
 bool outlet_is_paused(const struct outlet *o);
 /* It is paused, and nothing of it is under way: there is nothing to wait for. */
 bool outlet_is_quiet(const struct outlet *o);
+
+/* Before it is closed while the program goes on: as a pause, and nobody hears of it. What is under way ends, so that no destination gets it
+ * twice. Any thread. */
+void outlet_stop(struct outlet *o);
+bool outlet_has_stopped(const struct outlet *o);
 
 /* What was asked for since the last turn: the first thing of a turn. */
 void outlet_orders_turn(struct outlet *o);

@@ -262,6 +262,21 @@ bool stream_has_given_up(const struct stream *st)
     return all;
 }
 
+void stream_stop(struct stream *st)
+{
+    for (size_t i = 0; i < st->outlet_count; i++)
+        outlet_stop(&st->outlets[i]);
+}
+
+bool stream_has_stopped(const struct stream *st)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < st->outlet_count; i++)
+        all = all && outlet_has_stopped(&st->outlets[i]);
+    return all;
+}
+
 void stream_flush(struct stream *st)
 {
     for (size_t i = 0; i < st->outlet_count; i++)

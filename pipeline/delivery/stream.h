@@ -64,6 +64,9 @@ void stream_start(struct stream *st);
  * cancelled. A stream that was not started has nothing to give up, and has. */
 void stream_give_up(struct stream *st);
 bool stream_has_given_up(const struct stream *st);
+/* Before that, where there is time: nothing more is begun, and what is under way ends (outlet_stop()). */
+void stream_stop(struct stream *st);
+bool stream_has_stopped(const struct stream *st);
 /* Writes what its spool has still to write. Nobody else uses the stream any more. */
 void stream_leave(struct stream *st);
 void stream_close(struct stream **st);

@@ -194,6 +194,8 @@ static int end(struct engine *en, struct engine_stream *es, struct err *e)
             "that answers, and it is changed again",
             es->conf->name, late.inputs ? "an input does" : "puts do", late.inputs ? "it" : "them");
     es->gives_up = true;
+    stream_stop(es->stream);
+    (void)engine_await(en, es->stream, stream_has_stopped, clock_mono() + REOPEN_STOP);
     stream_give_up(es->stream);
     if (!engine_await(en, es->stream, stream_has_given_up, clock_mono() + REOPEN_GIVE_UP))
         return err_set(e, ERR_LIMIT,
