@@ -44,3 +44,10 @@ bool listen_hold(struct listen_conn *c, size_t bytes)
         listen_conn_count(c, c->in.cap);
     return true;
 }
+
+size_t listen_hold_most(const struct listen_conn *c)
+{
+    const struct listen_place *place = TAILQ_FIRST(&c->port->places);
+
+    return place ? place->in->env.budget->limit / 2 : 0;
+}

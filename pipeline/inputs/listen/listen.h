@@ -171,6 +171,8 @@ MUST_CHECK bool listen_mark(struct listen_conn *c, uint64_t mark);
 /* The session has so many bytes of memory from here on, all together. False: there is no room for them now, and nothing has changed; never where
  * they are fewer than before. */
 MUST_CHECK bool listen_hold(struct listen_conn *c, size_t bytes);
+/* What listen_hold() gives at most, if nobody else holds anything. Somebody stands there. */
+size_t listen_hold_most(const struct listen_conn *c);
 /* Would there be room for one? False: it is as LISTEN_LATER. For who puts first. */
 MUST_CHECK bool listen_can_mark(struct listen_conn *c);
 unsigned listen_marks(const struct listen_conn *c); /* that were not called safe yet */

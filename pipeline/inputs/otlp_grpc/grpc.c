@@ -271,7 +271,7 @@ static void make_room(struct grpc *g, struct grpc_call *call)
     size_t n = announced(call);
 
     if (n > g->message_max) {
-        refuse(g, call, CODE_EXHAUSTED, "the message is larger than max_message allows");
+        refuse(g, call, CODE_EXHAUSTED, "the message is larger than max_message allows, or limits.memory");
         return;
     }
     if (!g->ops->room(g->ctx, g->held + n)) {

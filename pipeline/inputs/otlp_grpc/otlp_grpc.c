@@ -192,10 +192,12 @@ static const char *unpack_all(struct session *s, struct export *x, size_t most, 
         if (left > rest.n || x->plain.n > had)
             continue;
         if (x->plain.max == most || !grow(s, &x->plain, most)) {
-            *code = x->plain.max == most ? OTLP_RESOURCE_EXHAUSTED : OTLP_UNAVAILABLE;
+            bool never = x->plain.max == most || grpc_message(x->call).n + 2 * x->plain.max > listen_hold_most(s->conn);
+
+            *code = never ? OTLP_RESOURCE_EXHAUSTED : OTLP_UNAVAILABLE;
             unpack_free(&u);
-            return x->plain.max < most ? "there is no memory for it now; send it again"
-                                       : "the message is larger than max_message allows, unpacked";
+            return never ? "the message is larger than max_message allows, or limits.memory, unpacked"
+                         : "there is no memory for it now; send it again";
         }
     }
     unpack_free(&u);
@@ -425,6 +427,8 @@ static void on_begin(struct listen_conn *c)
     TAILQ_INIT(&s->ready);
     TAILQ_INIT(&s->waiting);
     buf_init(&s->text, GRPC_TEXT_ROOM);
+    if (most > listen_hold_most(c)) /* it would never find room */
+        most = listen_hold_most(c);
     s->grpc = grpc_new(&grpc_ops, s, (size_t)most);
     if (!s->grpc)
         listen_end(c, "there is no memory for HTTP/2", "raise limits.memory, or let fewer clients in");
