@@ -85,6 +85,7 @@ struct asked {
     struct listen_port *like; /* what is wanted */
     struct listen_port *found;
     bool other; /* somebody has the address, with other options */
+    bool full;  /* there are as many as may be */
 };
 
 static bool has_port_zero(const char *address)
@@ -130,6 +131,7 @@ static void find_port(void *arg)
         if (!a->other)
             listen_hub_drop(p);
     }
+    a->full = a->in->env.hub->port_count >= LISTEN_PORTS_MAX;
 }
 
 static void add_port(void *arg)
@@ -163,7 +165,7 @@ int listen_attach(struct input *in, const char *text, struct err *e)
         listen_port_free(&a.like);
         return -1;
     }
-    if (h->port_count == LISTEN_PORTS_MAX) {
+    if (a.full) {
         (void)err_set(e, ERR_CONFIG, "%s: listen: `%s`: inputs listen on %d addresses already", in->protocol->name,
                       text, LISTEN_PORTS_MAX);
         listen_port_free(&a.like);
