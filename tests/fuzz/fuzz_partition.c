@@ -20,13 +20,13 @@ const char *__lsan_default_suppressions(void)
 }
 
 #ifdef HAVE_LIBJQ
-#define BY_JQ " | ."
+#define QUERY ".a | ."
 #else
-#define BY_JQ ""
+#define QUERY ".a"
 #endif
 
-static char text[][32] = {"plain",  ".a", "jq",      (".a" BY_JQ), "deep",   ".b.c[-1] // 7",
-                          "either", ".d", "unknown", "e.f",        "rfc3339"};
+static char text[][32] = {"plain",  ".a", "jq",      QUERY, "deep",   ".b.c[-1] // 7",
+                          "either", ".d", "unknown", "e.f", "rfc3339"};
 
 enum { STRICT, LENIENT, CONFS };
 
