@@ -87,7 +87,10 @@ static const struct synonym INPUTS[] = {
      "write `mqtt: { url: \"mqtt://HOST:1883\", client_id: NAME, topics: [\"logs/#\"] }`"},
     {" rabbitmq amqp amazon_mq amqp_0_9_1 ",
      "write `amqp091: { url: \"amqp://HOST:5672/\", username: NAME, password: \"${env:PASSWORD}\", queue: NAME }`"},
-    {" pubsub nats redis syslog tcp udp socket statsd otlp otel opentelemetry "
+    {" rsyslog syslog_ng relp tcp udp socket ",
+     "write `syslog: { listen: \"udp://127.0.0.1:5514\" }`, or tcp://, tls://, relp://"},
+    {" dogstatsd datadog_statsd ", "write `statsd: { listen: \"udp://127.0.0.1:8125\" }`"},
+    {" pubsub nats redis otlp otel opentelemetry "
      "beats lumberjack gelf s3 ",
      "there is no such input yet; `sluice --version` lists those that there are"},
 };
