@@ -154,6 +154,12 @@ void jq_program_free(struct jq_program **jp)
     *jp = NULL;
 }
 
+/* libjq 1.7 keeps how a number was written (1.0, 1e400); a key must be the same with each version. */
+static jv as_double(jv value)
+{
+    return jv_get_kind(value) == JV_KIND_NUMBER ? jv_number(jv_number_value(value)) : jv_copy(value);
+}
+
 /* Texts move while they are gathered: offsets until the end. */
 static struct jq_answer text_of(struct jq_program *j, jv value)
 {
@@ -175,7 +181,7 @@ static struct jq_answer text_of(struct jq_program *j, jv value)
             break;
         } /* fall through */
     default:
-        text = jv_get_kind(value) == JV_KIND_STRING ? jv_copy(value) : jv_dump_string(jv_copy(value), 0);
+        text = jv_get_kind(value) == JV_KIND_STRING ? jv_copy(value) : jv_dump_string(as_double(value), 0);
         if (buf_add(&j->texts, jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text))) < 0)
             a = (struct jq_answer){.answer = QUERY_FAILED, .why = "it is too long"};
         jv_free(text);
