@@ -119,7 +119,8 @@ int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long 
         rc = ask_places(w, &conf, status, reply, e);
     else
         err_wrap(e,
-                 "there is no token to show: `admin.token` is not set, and no sluice has left one for us in data_dir");
+                 "there is no token to show: `admin.token` is not set, and no sluice has left one for us in data_dir "
+                 "(another data_dir takes a restart)");
     if (rc == 0 && has && s->admin_token && *status == 401) {
         conf.bearer = s->admin_token;
         rc = ask_places(w, &conf, status, reply, e);

@@ -22,32 +22,22 @@ static const char reload_help_end[] =
     "exit status: 0 done, 1 it is not reached, or a stream could not be opened, 2 usage, mistakes, or what takes a\n"
     "restart\n";
 
-/* -1: nobody answered. */
-static int ask(const struct ask_whom *w, const char *path, struct err *e)
+int cli_ask_reload(const struct ask_whom *w, const char *path)
 {
     struct buf reply;
     long status = 0;
-    int rc;
+    struct err e;
+    int rc = CLI_FAILED;
 
     buf_init(&reply, ADMIN_ANSWER_MAX);
-    rc = cli_ask(w, path, &status, &reply, e);
-    if (rc == 0) {
+    if (cli_ask(w, path, &status, &reply, &e) < 0) {
+        fprintf(stderr, "%s\n", e.msg);
+    } else {
         fputs(buf_cstr(&reply), status == CLI_RELOAD_DONE ? stdout : stderr);
         rc = status == CLI_RELOAD_DONE ? CLI_DONE : status == CLI_RELOAD_MISTAKES ? CLI_USAGE : CLI_FAILED;
     }
     buf_release(&reply);
     return rc;
-}
-
-int cli_ask_reload(const struct ask_whom *w, const char *path)
-{
-    struct err e;
-    int rc = ask(w, path, &e);
-
-    if (rc >= 0)
-        return rc;
-    fprintf(stderr, "%s\n", e.msg);
-    return CLI_FAILED;
 }
 
 struct reload_args {
@@ -88,16 +78,24 @@ static int send_signal(pid_t pid)
     return CLI_DONE;
 }
 
-/* One that runs without an admin server has nobody who answers, whatever FILE says by now. */
-static int ask_or_send(const struct ask_whom *w, pid_t pid)
+static bool somebody_answers(const struct ask_whom *w)
 {
+    struct buf reply;
+    long status = 0;
     struct err e;
     int rc;
 
-    if (pid == 0)
-        return cli_ask_reload(w, CLI_RELOAD_PATH);
-    rc = cli_ask_knows(w) ? ask(w, CLI_RELOAD_PATH, &e) : -1;
-    return rc < 0 ? send_signal(pid) : rc;
+    buf_init(&reply, ADMIN_ANSWER_MAX);
+    rc = cli_ask_knows(w) ? cli_ask_page(w, "/healthz", 0, &status, &reply, &e) : -1;
+    buf_release(&reply);
+    return rc == 0;
+}
+
+/* One that runs without an admin server has nobody who answers, whatever FILE says by now. Where somebody does answer, but not to us (FILE has another
+ * data_dir, and our token is in the one before), a signal would look like a success. */
+static int ask_or_send(const struct ask_whom *w, pid_t pid)
+{
+    return pid == 0 || somebody_answers(w) ? cli_ask_reload(w, CLI_RELOAD_PATH) : send_signal(pid);
 }
 
 static int reload_main(int argc, char **argv)
