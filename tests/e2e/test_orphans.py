@@ -110,6 +110,22 @@ def test_drain_delivers_what_it_holds(t):
     d.stop()
 
 
+def test_drain_says_what_is_left_for_destinations_that_the_other_stream_has_not(t):
+    dead = {"http": {"url": "http://127.0.0.1:9/", "format": "lines"}, "name": "dead"}
+    several = {**stream(None, interval="0s"), "destinations": [{**to_file(t, "a"), "name": "a"}, dead]}
+    del several["destination"]
+    d = t.daemon({"shutdown": {"grace": "0s"}, "streams": {"old": several}}).start()
+    Firehose(d.api_port).put_all("old", [b"1", b"2"])
+    wait_until("they are in a", lambda: len(objects.lines(objects.read_dir(t.path("a")))) == 2, 30 * t.slow)
+    d.kill9()
+    new = {**stream(to_file(t, "b"), interval="0s"), "give_up": ["dead"]}  # its own spool's, not that of `old`
+    d.configure({"data_dir": d.data_dir, "streams": {"new": new}})
+    code, out, err = sluice(t, d, "drain", "old", "--to", "new")
+    assert code == 1 and "nothing is left" not in out and "2 records are left" in err and "given up" not in err, (code, out, err)
+    code, out, err = sluice(t, d, "drain", "old", "--print")
+    assert code == 0 and sorted(out.splitlines()) == ["1", "2"], (code, out, err)
+
+
 def test_drain_repeats_what_was_begun_under_its_old_names(t):
     s3, d, records = left_behind(t, sealed=True)
     twin = t.path("twin-data")

@@ -12,6 +12,7 @@
 #include "pipeline/encode/stage_left.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
+#include "pipeline/spool/inspect.h"
 #include "pipeline/spool/spool.h"
 
 #include <dirent.h>
@@ -126,6 +127,31 @@ static int check_name(const struct drain *d, const struct settings *s, bool *not
 
 /* --- to another stream's destination -------------------------------------------------------------------------------- */
 
+/* All that STREAM delivers is delivered. What the spool keeps for destinations that STREAM has not is nobody's. */
+static int say_what_is_left(const struct drain *d, const struct settings *s)
+{
+    char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, d->name);
+    uint64_t waiting;
+    bool has_log;
+    struct err e;
+    int rc = CLI_FAILED;
+
+    if (spool_peek(dir, &has_log, &waiting, &e) < 0) {
+        fprintf(stderr, "sluice drain: %s\n", e.msg);
+    } else if (waiting > 0) {
+        fprintf(stderr,
+                "sluice drain: stream %s: its destinations in `%s` have all of it; %" PRIu64
+                " record%s %s left that the spool keeps for others (`sluice fsck` names them): drain it to a stream "
+                "that has these, too, or remove %s/streams/%s when nobody wants them there\n",
+                d->name, d->to, waiting, noun_s(waiting), is_are(waiting), s->data_dir, d->name);
+    } else {
+        printf("stream %s: nothing is left of it; %s/streams/%s can be removed\n", d->name, s->data_dir, d->name);
+        rc = CLI_DONE;
+    }
+    mem_free(dir);
+    return rc;
+}
+
 static int deliver(const struct drain *d, const struct settings *s)
 {
     struct stream_settings one = *settings_stream(s, d->to), *more = one.more;
@@ -133,8 +159,9 @@ static int deliver(const struct drain *d, const struct settings *s)
     int rc;
 
     one.name = mem_strdup(d->name);
-    one.api = one.memory = false;
+    one.api = one.memory = one.at_source = false;
     one.input_count = 0;
+    one.give_up = (struct cfg_strings){.n = 0}; /* of that stream's spool; here nobody has given up anything */
     one.label = NULL;
     one.more = mem_array(one.more_count, sizeof(*one.more));
     for (size_t i = 0; i < one.more_count; i++) {
@@ -151,7 +178,7 @@ static int deliver(const struct drain *d, const struct settings *s)
     alone.spools_only = true;
     rc = cli_run_once(&alone, d->timeout);
     if (rc == CLI_DONE)
-        printf("stream %s: nothing is left of it; %s/streams/%s can be removed\n", d->name, s->data_dir, d->name);
+        rc = say_what_is_left(d, s);
     mem_free(one.more);
     mem_free(one.name);
     return rc;
@@ -163,6 +190,12 @@ struct printing {
     struct spool *spool;
     struct buf raw;
     uint64_t written, lost;
+    char gone[SPOOL_READERS_MAX]
+             [SPOOL_READER_NAME_MAX + 1]; /* destinations that were configured no more when it last ran */
+    size_t gone_count;
+    const char *dir; /* of what is staged for one of them, while it is printed */
+    int rc;
+    struct err *e;
 };
 
 /* The records [at->seq, end). */
@@ -239,13 +272,43 @@ static int print_staged(struct printing *p, const char *data_dir, const char *st
     return rc;
 }
 
+static void note_gone(struct printing *p)
+{
+    struct spool_gone gone;
+
+    while (p->gone_count < SPOOL_READERS_MAX && spool_gone(p->spool, p->gone_count, &gone))
+        memcpy(p->gone[p->gone_count++], gone.name, sizeof(gone.name));
+}
+
+static void print_gone(void *ctx, const struct parcel *known)
+{
+    struct printing *p = ctx;
+
+    if (p->rc == 0 && stage_note_read(known->note).kind != STAGE_SOURCES)
+        p->rc = print_parcel(p, p->dir, known, p->e);
+}
+
+/* Who is gone has no reader, so the log is asked, once the spool is closed. */
+static int print_staged_for_gone(struct printing *p, const char *spool, const char *data_dir, const char *stream)
+{
+    for (size_t i = 0; p->rc == 0 && i < p->gone_count; i++) {
+        char *dir = stage_dir(data_dir, stream, p->gone[i]);
+
+        p->dir = dir;
+        if (spool_inspect_parcels(spool, p->gone[i], print_gone, p, p->e) < 0)
+            p->rc = -1;
+        mem_free(dir);
+    }
+    return p->rc;
+}
+
 static int print_spool(const struct drain *d, const struct settings *s, struct err *e)
 {
     char *dir = mem_printf("%s/streams/%s/spool", s->data_dir, d->name);
     struct spool_conf conf = {.stream = d->name, .dir = dir, .limit = UINT64_MAX};
     struct committer *committer = NULL;
     struct spool_recovery found;
-    struct printing p = {.spool = NULL};
+    struct printing p = {.e = e};
     uint64_t first, end;
     int rc = -1;
 
@@ -254,9 +317,13 @@ static int print_spool(const struct drain *d, const struct settings *s, struct e
         rc = print_staged(&p, s->data_dir, d->name, e);
     for (uint64_t seq = 1; rc == 0 && spool_waiting(p.spool, seq, &first, &end); seq = end)
         rc = print_range(&p, (struct spool_cursor){.seq = first}, end, e);
+    if (rc == 0)
+        note_gone(&p);
 
     committer_stop(&committer);
     spool_close(&p.spool);
+    if (rc == 0)
+        rc = print_staged_for_gone(&p, dir, s->data_dir, d->name);
     buf_release(&p.raw);
     mem_free(dir);
     if (rc == 0)
