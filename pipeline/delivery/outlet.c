@@ -466,7 +466,7 @@ static void look_how_far_behind(struct outlet *o)
     if (!limit && !o->far_behind)
         return;
     spool_books(o->reader, &b);
-    bytes = b.spooled_bytes + (conf->partitioned ? b.staged_bytes : 0);
+    bytes = b.spooled_bytes; /* what is staged for it among them */
     if (o->far_behind ? !limit || bytes < limit - limit / 8 : bytes > limit)
         change_far_behind(o, bytes, limit);
     for (struct generation *g = o->generations.newest; g; g = g->older)

@@ -1,6 +1,7 @@
 """A stream with several destinations: one spool, and for each destination a place of its own in it."""
 
 import gzip
+import subprocess
 import threading
 
 from common import Load, numbered_lines, put_with_patience, stream, to_file
@@ -206,6 +207,30 @@ def test_one_that_falls_far_behind_gives_up(t):
     d.kill9()
     held = len({r["rawData"] for r in backups.read(t.path("backup"), "http-endpoint-failed")})
     assert held >= b["backed_up"], (held, b)
+
+
+def test_what_is_staged_for_others_does_not_put_one_behind(t):
+    def gathers(name):
+        return {"file": {"path": t.path(name), "prefix": "!{partitionKeyFromQuery:k}/"}, "name": name, "partition_keys": {"k": {"query": ".k"}},
+                "max_behind": "1MiB", "backup": {"file": {"path": t.path("backup")}}, "buffer": {"size": "64MiB", "interval": "900s"}}
+    config = {"shutdown": {"grace": "0s"}, "streams": {"app": {**stream(None, spool={"limit": "64MiB"}), "destinations": [gathers("a"), gathers("b")]}}}
+    del config["streams"]["app"]["destination"]
+    d = t.daemon(config).start()
+    put = [b'{"n":%d,"k":"%d","x":"%s"}' % (n, n % 2, b"x" * 1500) for n in range(400)]  # 600 KB for each
+    Firehose(d.api_port).put_all("app", put)
+    for name in ("a", "b"):
+        wait_until("it is staged", lambda: d.metrics().get("sluice_staged_bytes", stream="app", destination=name) > 1200000, 60 * t.slow)
+    order(d, "retry", "app")  # a turn more
+    assert d.metrics().get("sluice_spooled_bytes", stream="app", destination="a") < 1 << 20
+    order(d, "pause", "app:a")
+    config["streams"]["app"]["destinations"] = [gathers("b")]
+    reload(d, config)
+    d.kill9()
+    assert not d.logged("further behind than max_behind")
+    # What is staged for one that is gone is shown as well.
+    d.configure({"data_dir": d.data_dir, "streams": {"new": stream(to_file(t, "c"))}})
+    printed = subprocess.run([t.binary, "drain", "app", "--print", "-c", d.config_path], capture_output=True, timeout=60 * t.slow, check=True).stdout
+    assert sorted(printed.splitlines()) == sorted(2 * put), len(printed.splitlines())
 
 
 def put_slowly(client, records):
