@@ -98,6 +98,9 @@ MUST_CHECK int engine_remove_stream(struct engine *en, const char *name, nsec li
 MUST_CHECK int engine_settings_of(struct engine *en, const char *name, const struct stream_settings **delivers,
                                   const struct stream_settings **reads);
 
+/* Is it there, and does it take in and deliver what comes? Not so when a change of its destinations has not come to its end. */
+bool engine_is_whole(struct engine *en, const char *name);
+
 /* Requests to the API have to be signed with the keys of `conf` from now on, also where the API comes later: borrowed until another one is
  * set. */
 void engine_set_api_keys(struct engine *en, const struct api_conf *conf);

@@ -137,8 +137,11 @@ static int change_stream(struct reload_steps *all, struct reload_step *s, struct
     if (has_name(&all->leaving, s->d->name) ||
         (!s->delivers && engine_settings_of(en, s->d->name, &s->delivers, &s->reads) < 0))
         return open_stream(all, s, e);
-    if (s->d->delivery && !s->delivery && change_delivery(all, s, e) < 0)
+    if (s->d->delivery && !s->delivery && change_delivery(all, s, e) < 0) {
+        if (!engine_is_whole(en, s->d->name))
+            add_name(&all->unsure, s->d->name);
         return -1;
+    }
     if (s->d->inputs && !s->inputs) {
         if (engine_replace_inputs(en, s->d->now, e) < 0) {
             add_name(&all->unsure, s->d->name); /* it may read nothing now */

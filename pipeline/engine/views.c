@@ -151,6 +151,18 @@ int engine_settings_of(struct engine *en, const char *name, const struct stream_
     return rc;
 }
 
+bool engine_is_whole(struct engine *en, const char *name)
+{
+    const struct engine_stream *es;
+    bool whole;
+
+    pthread_mutex_lock(&en->lock);
+    es = engine_find(en, name);
+    whole = es && engine_sees(es) && !es->ended;
+    pthread_mutex_unlock(&en->lock);
+    return whole;
+}
+
 /* A generation's settings live as long as it does, or as the engine says that somebody uses them. */
 void engine_stream_config(const struct engine_view *v, size_t index,
                           void (*fn)(void *ctx, const struct cfg_node *stream, const struct cfg_node *reads), void *ctx)

@@ -403,6 +403,31 @@ static void what_could_not_begin_again_does_with_the_next_reload(void **state)
     has_said("0 added, 0 removed, 0 changed, 2 as they were");
 }
 
+/* With other destinations it would be opened anew, and its folder is refused at that moment: as it is to be, and as it was. */
+static void what_could_not_be_opened_anew_begins_with_the_file_of_before(void **state)
+{
+    static const char BEFORE[] = HEAD APP "  x: { destination: { file: { path: ./x } } }\n";
+    static const char NOW[] =
+        HEAD APP "  x: { destinations: [{ file: { path: ./x } }, { name: y, file: { path: ./y } }] }\n";
+    char link[100];
+
+    (void)state;
+    snprintf(link, sizeof(link), "%s/sluice-data/streams/x/spool/damaged", dir);
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    assert_int_equal(symlink("/", link), 0);
+    assert_int_equal(load(NOW), RELOAD_FAILED);
+    looks_like("app>app ");
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    has_said("after the reload that failed");
+    looks_like("app>app x>x ");
+    assert_int_equal(load(NOW), RELOAD_DONE);
+    looks_like("app>app x:file>x x:y>y ");
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    assert_int_equal(load(BEFORE), RELOAD_DONE);
+    has_said("0 added, 0 removed, 0 changed, 2 as they were");
+}
+
 static unsigned draw(unsigned *seed, unsigned below)
 {
     return (unsigned)rand_r(seed) % below;
@@ -509,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_went_for_another_is_there_again_when_that_fails, begin, end),
         cmocka_unit_test_setup_teardown(addresses_are_exchanged, begin, end),
         cmocka_unit_test_setup_teardown(what_could_not_begin_again_does_with_the_next_reload, begin, end),
+        cmocka_unit_test_setup_teardown(what_could_not_be_opened_anew_begins_with_the_file_of_before, begin, end),
         cmocka_unit_test_setup_teardown(any_configuration_follows_any_other, begin, end),
         cmocka_unit_test_setup_teardown(one_at_a_time_and_none_when_it_stops, begin, end),
     };
