@@ -106,6 +106,8 @@ bool engine_is_whole(struct engine *en, const char *name);
 void engine_set_api_keys(struct engine *en, const struct api_conf *conf);
 /* limits.memory from now on. What is held beyond a smaller one stays until it is done with; nothing more is taken before. */
 void engine_set_memory(struct engine *en, size_t limit);
+/* shutdown.grace from now on, for destinations that go (reopen.h). */
+void engine_set_grace(struct engine *en, nsec grace);
 
 /* What the calls above are waiting for at the moment, for people: "the writes to files". Any thread. */
 const char *engine_waits_for(const struct engine *en);

@@ -101,6 +101,7 @@ struct engine {
     pthread_mutex_t shares;        /* one at a time opens the API, and divides what there is; before `lock` */
     struct descriptor_needs needs; /* of all that is there; guarded by shares */
     size_t memory_limit;           /* likewise; limits.memory */
+    nsec grace;                    /* likewise; shutdown.grace */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a stream is idle, has given up, has a user less; the end has come; a change has ended */
@@ -120,6 +121,7 @@ struct engine {
 
 /* Nobody has anything yet. */
 void engine_share_begin(struct engine *en);
+nsec engine_grace(struct engine *en);
 /* For the inputs of a stream that is about to read what `reads` says. Locks: takes en->shares, and then en->lock. */
 struct input_ahead engine_share_ahead(struct engine *en, const struct engine_stream *es,
                                       const struct stream_settings *reads);

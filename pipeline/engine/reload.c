@@ -239,10 +239,12 @@ static enum reload_result take_effect(struct reload *r, const char *by, struct s
     if (!es.api_address) /* where it begins to listen now, nobody gets in by the keys of before */
         engine_set_api_keys(r->conf.engine, &s->api);
     engine_set_memory(r->conf.engine, s->memory_limit); /* what begins has its part of it */
+    engine_set_grace(r->conf.engine, s->shutdown_grace);
     result = reload_steps_take(&r->steps, d, out, &e);
     if (result != RELOAD_DONE) {
         engine_set_api_keys(r->conf.engine, &r->running->api);
         engine_set_memory(r->conf.engine, r->running->memory_limit);
+        engine_set_grace(r->conf.engine, r->running->shutdown_grace);
         take_back_prepared(r);
     }
     if (result == RELOAD_DONE) {

@@ -27,17 +27,22 @@ bool engine_needs_reopening(const struct engine_stream *es, const struct stream_
 
 /* --- what goes -------------------------------------------------------------------------------------------------------- */
 
-/* The first outlet of a stream, and its only one, is no other for having a name now, or for having none any more (stream_spool.c). */
-static bool goes(const struct stream *st, size_t index, const struct stream_settings *conf)
+/* What the outlet of this name is called in `conf`; NULL: it goes. The first of a stream, and its only one, is no other for having a name
+ * now, or for having none any more (stream_spool.c). */
+static const char *name_in(const struct stream_settings *conf, const char *name)
 {
-    const char *name = settings_outlet_name(st->outlets[index].conf);
     const struct stream_settings *first = settings_outlet(conf, 0);
 
     if (settings_outlet_named(conf, name))
-        return false;
+        return name;
     if (!name[0])
-        return false;
-    return settings_outlet_name(first)[0] || strcmp(name, settings_outlet_default_name(first)) != 0;
+        return settings_outlet_name(first);
+    return !settings_outlet_name(first)[0] && strcmp(name, settings_outlet_default_name(first)) == 0 ? "" : NULL;
+}
+
+static bool goes(const struct stream *st, size_t index, const struct stream_settings *conf)
+{
+    return !name_in(conf, settings_outlet_name(st->outlets[index].conf));
 }
 
 static bool never(const struct stream *st)
@@ -60,13 +65,15 @@ static bool deliver_rest(struct engine *en, struct stream *st, const struct stre
 {
     bool all = true;
 
+    for (size_t i = 0; i < st->outlet_count; i++) /* all of them before any is waited for: one may be dead */
+        if (goes(st, i, conf))
+            outlet_flush_now(&st->outlets[i]);
     for (size_t i = 0; i < st->outlet_count; i++) {
         struct outlet *o = &st->outlets[i];
         struct spool_books b;
 
         if (!goes(st, i, conf))
             continue;
-        outlet_flush_now(o);
         spool_books(o->reader, &b);
         while (!has_settled(o, b.incoming) && !outlet_is_paused(o) && clock_mono() < mono &&
                !atomic_load(&en->stopping))
@@ -113,22 +120,26 @@ static void note_pauses(const struct stream *st, struct pauses *p)
 
 static void pause_again(struct stream *st, const struct pauses *p)
 {
-    for (size_t i = 0; i < st->outlet_count; i++)
-        for (size_t k = 0; k < p->count; k++)
-            if (strcmp(settings_outlet_name(st->outlets[i].conf), p->of[k].outlet) == 0)
+    for (size_t k = 0; k < p->count; k++) {
+        const char *name = name_in(st->conf, p->of[k].outlet);
+
+        for (size_t i = 0; name && i < st->outlet_count; i++)
+            if (strcmp(settings_outlet_name(st->outlets[i].conf), name) == 0)
                 atomic_store(&st->outlets[i].orders.paused_since, p->of[k].since);
+    }
 }
 
 /* --- the end and the beginning ---------------------------------------------------------------------------------------- */
 
-/* Nobody sees it any more, and nothing of it is left but its place in the list. */
-static void close_all(struct engine *en, struct engine_stream *es)
+/* Nobody sees it any more, and nothing of it is left but its place in the list. A pause that somebody was told of is noted. */
+static void close_all(struct engine *en, struct engine_stream *es, struct pauses *p)
 {
     pthread_mutex_lock(&en->lock);
     es->state = STATE_CLOSING;
     while (es->users > 0)
         pthread_cond_wait(&en->changed, &en->lock);
     pthread_mutex_unlock(&en->lock);
+    note_pauses(es->stream, p);
     stream_inputs_close(&es->inputs);
     es->inputs = (struct stream_inputs){.stream = es->conf->name};
     if (es->stream)
@@ -217,8 +228,7 @@ static int end_and_begin(struct engine *en, struct engine_stream *es, const stru
         return -1;
     }
     say_what_is_left(es->stream, conf);
-    note_pauses(es->stream, &pauses);
-    close_all(en, es);
+    close_all(en, es, &pauses);
     if (begin(en, es, conf, e) == 0) {
         show(en, es, &pauses, state);
         return 0;

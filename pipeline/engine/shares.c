@@ -56,6 +56,7 @@ void engine_share_begin(struct engine *en)
     en->needs = process_descriptors();
     budget_init(&en->descriptors, 0); /* nobody reads yet */
     en->memory_limit = en->settings->memory_limit;
+    en->grace = en->settings->shutdown_grace;
     budget_init(&en->memory, en->memory_limit);
     budget_init_part(&en->intake, &en->memory, 0);
     budget_init_part(&en->outgo, &en->memory, 0);
@@ -76,6 +77,23 @@ void engine_set_memory(struct engine *en, size_t limit)
         share_memory(en, en->api != NULL);
     }
     pthread_mutex_unlock(&en->shares);
+}
+
+void engine_set_grace(struct engine *en, nsec grace)
+{
+    pthread_mutex_lock(&en->shares);
+    en->grace = grace;
+    pthread_mutex_unlock(&en->shares);
+}
+
+nsec engine_grace(struct engine *en)
+{
+    nsec grace;
+
+    pthread_mutex_lock(&en->shares);
+    grace = en->grace;
+    pthread_mutex_unlock(&en->shares);
+    return grace;
 }
 
 /* Locks: en->shares held. */

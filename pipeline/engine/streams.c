@@ -262,7 +262,7 @@ static int reopen(struct engine *en, struct engine_stream *es, const struct stre
                   enum engine_stream_state before, struct err *e)
 {
     if (before != STATE_DRAINED)
-        return engine_reopen(en, es, conf, en->settings->shutdown_grace, before, e);
+        return engine_reopen(en, es, conf, engine_grace(en), before, e);
     engine_set_state(en, es, before);
     return err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
 }

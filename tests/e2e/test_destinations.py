@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import threading
+import time
 
 from common import Load, numbered_lines, put_with_patience, stream, to_file
 from firehose import Firehose
@@ -139,7 +140,10 @@ def test_one_becomes_several_and_a_dead_one_is_given_up(t):
     several = {**one, "streams": {"app": {**one["streams"]["app"], "destinations": [to_file(t, "a"), {"http": {
         "url": "http://127.0.0.1:9/", "format": "lines"}, "name": "dead"}]}}}
     del several["streams"]["app"]["destination"]
+    order(d, "pause", "app")
     reload(d, several)
+    assert shown(d, "app:file")["health"] == "paused", "who holds it back holds it back by its new name"
+    order(d, "resume", "app")
     Firehose(d.api_port).put_all("app", [b"3"])
     wait_books(d, "file", 3)
     assert books(d, destination="dead") == {**books(d, destination="dead"), "incoming": 1, "spooled": 1}
@@ -153,6 +157,23 @@ def test_one_becomes_several_and_a_dead_one_is_given_up(t):
     d.wait_delivered("app", 4)
     d.stop()
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("a"))), [b"1", b"2", b"3", b"4"])
+
+
+def test_what_goes_gets_what_waits_for_it_also_behind_a_dead_one(t):
+    dead = {"http": {"url": "http://127.0.0.1:9/", "format": "lines"}, "name": "dead"}
+    late = {**to_file(t, "late"), "name": "late", "buffer": {"interval": "900s"}}
+    config = {"shutdown": {"grace": "0s"}, "streams": {"app": {**stream(None, interval="0s"), "destinations": [dead, late, to_file(t, "a")]}}}
+    del config["streams"]["app"]["destination"]
+    d = t.daemon(config).start()
+    Firehose(d.api_port).put_all("app", [b"1", b"2"])
+    wait_books(d, "file", 2)
+    config["shutdown"]["grace"] = "1s"  # of this reload, too
+    config["streams"]["app"]["destinations"] = [to_file(t, "a")]
+    began = time.monotonic()
+    reload(d, config)
+    assert time.monotonic() - began >= 1, "the dead one has its time"
+    assert sorted(objects.lines(objects.read_dir(t.path("late")))) == [b"1", b"2"]
+    d.kill9()
 
 
 def test_records_go_where_they_are_meant(t):
