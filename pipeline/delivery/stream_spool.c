@@ -22,13 +22,19 @@ static void log_recovery(const struct stream *st, const struct spool_recovery *r
                  KU("sealed_batches", r->pending_seals), KU("torn_bytes", r->torn_bytes));
 }
 
-static bool is_listed(const struct cfg_strings *names, const char *name)
+static bool is_given_up(const struct stream_settings *conf, const char *name)
 {
     bool found = false;
 
-    for (size_t i = 0; i < names->n; i++)
-        found = found || strcmp(names->v[i], name) == 0;
+    for (size_t i = 0; i < conf->give_up.n; i++)
+        found = found || strcmp(settings_given_up(conf->give_up.v[i]), name) == 0;
     return found;
+}
+
+/* For people, and by what it is given up. */
+static const char *called(const struct spool_gone *gone)
+{
+    return gone->name[0] ? gone->name : "destination";
 }
 
 void stream_give_up_gone(struct stream *st, const struct stream_settings *conf)
@@ -39,11 +45,11 @@ void stream_give_up_gone(struct stream *st, const struct stream_settings *conf)
     while (n < SPOOL_READERS_MAX && spool_gone(st->spool, n, &gone[n]))
         n++;
     for (size_t i = 0; i < n; i++) {
-        if (!is_listed(&conf->give_up, gone[i].name))
+        if (!is_given_up(conf, gone[i].name))
             continue;
         if (gone[i].waiting)
             log_warn("records for a destination that is gone are given up", KS("stream", st->conf->name),
-                     KS("destination", gone[i].name), KU("records", gone[i].waiting));
+                     KS("destination", called(&gone[i])), KU("records", gone[i].waiting));
         spool_drop_reader(st->spool, gone[i].name);
     }
 }
@@ -66,11 +72,12 @@ static void clear_given_up(struct stream *st, const char *data_dir)
     const struct cfg_strings *names = &st->conf->give_up;
 
     for (size_t i = 0; i < names->n; i++) {
-        char *dir = stage_dir(data_dir, st->conf->name, names->v[i]);
+        const char *name = settings_given_up(names->v[i]);
+        char *dir = stage_dir(data_dir, st->conf->name, name);
         struct stage_left l = {.files = &io_ops_real};
         struct err e;
 
-        if (!knows(st, names->v[i]) && stage_left_clear(&l, dir, NULL, 0, &e) >= 0)
+        if (!knows(st, name) && stage_left_clear(&l, dir, NULL, 0, &e) >= 0)
             (void)rmdir(dir);
         mem_free(dir);
     }
@@ -82,9 +89,9 @@ static void log_gone(const struct stream *st)
     struct spool_gone gone;
 
     for (size_t i = 0; spool_gone(st->spool, i, &gone); i++)
-        if (gone.waiting && !is_listed(&st->conf->give_up, gone.name))
+        if (gone.waiting && !is_given_up(st->conf, gone.name))
             log_warn("the spool keeps records for a destination that is not in the configuration",
-                     KS("stream", st->conf->name), KS("destination", gone.name), KU("records", gone.waiting),
+                     KS("stream", st->conf->name), KS("destination", called(&gone)), KU("records", gone.waiting),
                      KS("hint", "configure it again to have them delivered, or list it in the stream's `give_up`"));
 }
 

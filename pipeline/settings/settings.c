@@ -184,6 +184,11 @@ const char *settings_outlet_name(const struct stream_settings *outlet)
     return outlet->outlet ? outlet->outlet : "";
 }
 
+const char *settings_given_up(const char *name)
+{
+    return strcmp(name, "destination") == 0 ? "" : name;
+}
+
 const char *settings_outlet_default_name(const struct stream_settings *outlet)
 {
     return outlet->sink->name;

@@ -172,6 +172,8 @@ const struct stream_settings *settings_outlet(const struct stream_settings *st, 
 const struct stream_settings *settings_outlet_named(const struct stream_settings *st, const char *name);
 /* Of one of them. "": it has none. */
 const char *settings_outlet_name(const struct stream_settings *outlet);
+/* Whom a name of `give_up` means: `destination` the one that had none. */
+const char *settings_given_up(const char *name);
 /* What it is called in a list that gives it no name. */
 const char *settings_outlet_default_name(const struct stream_settings *outlet);
 const struct stream_settings *settings_whole(const struct stream_settings *outlet);

@@ -427,6 +427,21 @@ static void bind_outlet(struct cfg_errors *errs, struct stream_settings *st)
                   (int)st->in_flight_min, (int)st->in_flight);
 }
 
+/* What stands under `destination` has no name, and is given up by that one. */
+static void check_give_up(struct cfg_errors *errs, const struct stream_settings *st)
+{
+    const struct cfg_node *node = cfg_node_get(st->node, "give_up");
+
+    for (size_t i = 0; i < st->give_up.n; i++) {
+        const char *name = st->give_up.v[i];
+
+        if (!settings_is_stream_name(name))
+            cfg_error(errs, node->at, "`give_up` wants names of destinations");
+        else if (settings_outlet_named(st, settings_given_up(name)))
+            cfg_error(errs, node->at, "`give_up`: `%s` is a destination of this stream", name);
+    }
+}
+
 static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
                         struct stream_settings *st)
 {
@@ -440,12 +455,7 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     st->node = st->options = node;
     if (node->kind != CFG_NODE_MAP || !settings_destinations_bind(errs, node, st, bind_outlet))
         bind_outlet(errs, st);
-    for (size_t i = 0; i < st->give_up.n; i++)
-        if (!settings_is_stream_name(st->give_up.v[i]))
-            cfg_error(errs, cfg_node_get(node, "give_up")->at, "`give_up` wants names of destinations");
-        else if (settings_outlet_named(st, st->give_up.v[i]))
-            cfg_error(errs, cfg_node_get(node, "give_up")->at, "`give_up`: `%s` is a destination of this stream",
-                      st->give_up.v[i]);
+    check_give_up(errs, st);
     s->api_used = s->api_used || st->api;
     for (size_t i = 0; i < st->input_count; i++) {
         const struct input_settings *in = &st->inputs[i];

@@ -159,6 +159,26 @@ def test_one_becomes_several_and_a_dead_one_is_given_up(t):
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("a"))), [b"1", b"2", b"3", b"4"])
 
 
+def test_what_the_one_without_a_name_left_can_be_given_up(t):
+    one = stream(to_file(t, "a"), interval="0s")
+    named = {**one, "destinations": [{**to_file(t, "a"), "name": "x"}]}
+    del named["destination"]
+    d = t.daemon({"streams": {"app": named}}).start()
+    Firehose(d.api_port).put_all("app", [b"0"])
+    wait_books(d, "x", 1)
+    reload(d, {"streams": {"app": one}})  # x is no name that is to be had by itself
+    order(d, "pause", "app")
+    Firehose(d.api_port).put_all("app", [b"1"])
+    reload(d, {"streams": {"app": named}})
+    d.wait_logged("the spool keeps records for a destination that is not in the configuration.*destination=destination records=1")
+    reload(d, {"streams": {"app": {**named, "give_up": ["destination"]}}})
+    d.wait_logged("records for a destination that is gone are given up.*destination=destination records=1")
+    order(d, "resume", "app")
+    wait_books(d, "x", 2)
+    d.stop()
+    objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("a"))), [b"0", b"1"])
+
+
 def test_what_goes_gets_what_waits_for_it_also_behind_a_dead_one(t):
     dead = {"http": {"url": "http://127.0.0.1:9/", "format": "lines"}, "name": "dead"}
     late = {**to_file(t, "late"), "name": "late", "buffer": {"interval": "900s"}}

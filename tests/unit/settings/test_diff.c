@@ -350,6 +350,8 @@ static void destinations_are_known_by_their_names(void **state)
     says(SEVERAL(A B, ""), SEVERAL(B, "    spool: { limit: 2GiB }\n"),
          "stream app: deliveries begin anew (spool.limit, destinations)\n");
     says(BEFORE, SEVERAL(A, ""), "stream app: deliveries begin anew (destinations)\n");
+    says(SEVERAL(A, ""), SEVERAL(A, "    give_up: [destination, partner]\n"),
+         "stream app: deliveries begin anew (give_up)\n");
     says(SEVERAL(A, "    durability: memory\n"), SEVERAL(A B, "    durability: memory\n"),
          "c.yaml:4:5: stream `app`: `destinations` is another one than it runs with, and takes effect with a restart "
          "only\nstream app: deliveries begin anew (destinations)\n");
