@@ -167,7 +167,7 @@ static void add_transform(struct outlet *o, nsec wall_now, struct stream_status 
         hint, sizeof(hint),
         "a script or a pattern takes long for some records: try it with `sluice transform --stream %s`; its `timeout` "
         "and `batch_timeout` bound it",
-        o->conf->name);
+        settings_label(o->conf));
     say(out, "SlowTransform", error, hint);
 }
 

@@ -224,6 +224,10 @@ def test_records_go_where_they_are_meant(t):
     for name in ("bad", "even"):
         wait_until(f"{name} has all", lambda: books(d, destination=name)["spooled"] == 0, 30 * t.slow)
     d.stop()
+    for outlet, given, code, out, err in (("app:even", b'{"n":2}\n{"n":3}\n', 0, b'{"n":2}\n', b"line 2: dropped: when"), ("app:bad", b'{"n":2}\n', 0, b"", b"dropped"),
+                                          ("app:evn", b"", 2, b"", b"did you mean `even`?"), ("app", b"", 2, b"", b"3 destinations; say which")):
+        done = subprocess.run([t.binary, "transform", "-c", d.config_path, "-s", outlet], input=given, capture_output=True, timeout=60 * t.slow, check=False)
+        assert (done.returncode, done.stdout) == (code, out) and err in done.stderr, (outlet, done)
     for name, some in want.items():
         objects.assert_exactly_once(objects.lines(objects.read_dir(t.path(name))), some + ([b"{}"] if name == "all" else []))
 

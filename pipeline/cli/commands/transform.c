@@ -1,5 +1,7 @@
 /* transform.c -- `sluice transform`: a stream's transforms as a filter, for trying things. */
+#include "config/suggest.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/base/mem.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/encode/transform_instances.h"
 #include "pipeline/put/lines.h"
@@ -31,7 +33,9 @@ struct filter {
 
 static const struct cli_option transform_options[] = {
     CLI_OPTION_CONFIG(struct filter, config),
-    {"stream", 's', CLI_TEXT, "NAME", "which stream; needed when there are several",
+    {"stream", 's', CLI_TEXT, "NAME",
+     "which stream, or STREAM:DESTINATION where it has several of these; needed when there are\n"
+     "several",
      .offset = offsetof(struct filter, stream)},
     {"keys", 'k', CLI_FLAG, NULL, "tell the partition keys of each record on standard error",
      .offset = offsetof(struct filter, keys)},
@@ -122,7 +126,7 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
     int rc = -1;
 
     if (st->transform_count == 0) {
-        fprintf(stderr, "sluice transform: %s: stream `%s` has no `transform`\n", s->path, st->name);
+        fprintf(stderr, "sluice transform: %s: stream `%s` has no `transform`\n", s->path, settings_label(st));
         return CLI_USAGE;
     }
     if (transform_instances_open(&line, st, s->base_dir, &e) == 0 &&
@@ -136,12 +140,36 @@ static int run_stream(struct filter *f, const struct settings *s, const struct s
 }
 
 /* NULL: said why. */
-static const struct stream_settings *find_stream(const struct settings *s, const char *name)
+static const struct stream_settings *find_outlet(const struct settings *s, const struct stream_settings *st,
+                                                 const char *name)
+{
+    struct suggest known;
+    char hint[600];
+
+    if (!name && settings_outlet_count(st) == 1)
+        return st;
+    if (name && settings_outlet_named(st, name))
+        return settings_outlet_named(st, name);
+    suggest_init(&known, name ? name : "");
+    for (size_t i = 0; i < settings_outlet_count(st); i++)
+        suggest_add(&known, settings_outlet_name(settings_outlet(st, i)));
+    suggest_hint(&known, hint, sizeof(hint));
+    if (name)
+        fprintf(stderr, "sluice transform: %s: stream `%s` has no destination `%s`; %s\n", s->path, st->name, name,
+                hint);
+    else
+        fprintf(stderr, "sluice transform: %s: stream `%s` has %zu destinations; say which with --stream %s:NAME; %s\n",
+                s->path, st->name, settings_outlet_count(st), st->name, hint);
+    return NULL;
+}
+
+/* NULL: said why. */
+static const struct stream_settings *find_stream(const struct settings *s, const char *name, const char *outlet)
 {
     const struct stream_settings *st = name ? settings_stream(s, name) : s->stream_count == 1 ? &s->streams[0] : NULL;
 
     if (st)
-        return st;
+        return find_outlet(s, st, outlet);
     if (name)
         (void)cli_no_stream(&cli_transform, s, name);
     else
@@ -154,7 +182,9 @@ static int transform_main(int argc, char **argv)
 {
     struct filter f = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}};
     const struct stream_settings *st;
+    const char *colon;
     struct settings *s;
+    char *stream;
     int first, rc = cli_read_options(&cli_transform, argc, argv, &f, &first);
 
     if (rc != 0)
@@ -162,12 +192,14 @@ static int transform_main(int argc, char **argv)
     if (first < argc)
         return cli_usage_error(&cli_transform, "unexpected argument `%s`; records come from standard input",
                                argv[first]);
-    s = cli_load_settings(f.config, &(struct settings_use){.transforms = true, .stream = f.stream});
-    if (!s)
-        return CLI_USAGE;
-    st = find_stream(s, f.stream);
-    rc = st ? run_stream(&f, s, st) : CLI_USAGE;
+    colon = f.stream ? strchr(f.stream, ':') : NULL;
+    stream = f.stream ? mem_strndup(f.stream, colon ? (size_t)(colon - f.stream) : strlen(f.stream)) : NULL;
+    s = cli_load_settings(f.config, &(struct settings_use){.transforms = true, .stream = stream});
+    rc = CLI_USAGE;
+    if (s && (st = find_stream(s, stream, colon ? colon + 1 : NULL)))
+        rc = run_stream(&f, s, st);
     settings_free(&s);
+    mem_free(stream);
     return rc;
 }
 
