@@ -26,6 +26,8 @@ static bool look(const struct records_desk *d, const struct admin_order *o, uint
         tap_await(engine_stream_tap(&streams, i), seen, mono);
     if (found)
         tap_look(engine_stream_tap(&streams, i), clock_mono(), after, v);
+    if (found && strchr(o->name, ':')) /* one of several destinations */
+        tap_view_keep(v, strchr(o->name, ':') + 1);
     engine_view_release(&streams);
     if (found && v->opened)
         log_info("records of a stream are looked at", KS("stream", o->name), KS("client", o->from));
@@ -89,6 +91,8 @@ void records_as_json(void *ctx, const struct admin_order *o, struct admin_answer
 
         page_printf(&p, "%s\n{\"record\":%" PRIu64 ",\"at\":%.3f,\"what\":\"%s\",\"skipped\":%" PRIu64, i ? "," : "",
                     e->record, (double)e->at / (double)NSEC_PER_SEC, FATES[e->fate], e->unseen);
+        if (e->by[0])
+            page_printf(&p, ",\"destination\":\"%s\"", e->by);
         json_text(&p, "before", &e->before);
         json_text(&p, "after", &e->after);
         page_add(&p, "}");
@@ -158,7 +162,8 @@ static void rows(struct page *p, const struct tap_view *v)
         if (e->unseen > 0)
             page_printf(p, "<tr><td></td><td colspan=\"3\" class=\"soft\">%s more passed by</td></tr>\n",
                         human_count(e->unseen, n, sizeof(n)));
-        page_printf(p, "<tr><td class=\"n\">%" PRIu64 "</td><td>%s</td>", e->record, words[e->fate]);
+        page_printf(p, "<tr><td class=\"n\">%" PRIu64 "</td><td>%s%s%s</td>", e->record, words[e->fate],
+                    e->by[0] ? " for " : "", e->by);
         cell(p, &e->before);
         cell(p, &e->after);
         page_add(p, "</tr>\n");

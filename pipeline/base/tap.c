@@ -6,6 +6,7 @@
 #include "pipeline/base/thread.h"
 #include "pipeline/base/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void tap_init(struct tap *t)
@@ -98,12 +99,14 @@ bool tap_show_in(struct tap *t, nsec now, uint64_t record, struct slice data)
     return shows;
 }
 
-void tap_show_out(struct tap *t, nsec now, enum tap_fate fate, uint64_t record, struct slice before, struct slice after)
+void tap_show_out(struct tap *t, nsec now, enum tap_fate fate, const char *by, uint64_t record, struct slice before,
+                  struct slice after)
 {
     pthread_mutex_lock(&t->lock);
     if (admit(t, TAP_OUT, now)) {
         struct tap_entry *e = enter(t, TAP_OUT, fate, record);
 
+        snprintf(e->by, sizeof(e->by), "%s", by);
         e->before = text_of(before);
         if (fate != TAP_DROPPED)
             e->after = text_of(after);
@@ -181,6 +184,18 @@ void tap_await(struct tap *t, uint64_t after, nsec mono)
     while (rc == 0 && t->count <= after)
         rc = pthread_cond_timedwait(&t->shown, &t->lock, &until);
     pthread_mutex_unlock(&t->lock);
+}
+
+void tap_view_keep(struct tap_view *v, const char *by)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < v->count; i++)
+        if (v->entries[i].fate == TAP_CAME || strcmp(v->entries[i].by, by) == 0)
+            v->entries[kept++] = v->entries[i];
+        else
+            clear_entry(&v->entries[i]);
+    v->count = kept;
 }
 
 void tap_view_release(struct tap_view *v)

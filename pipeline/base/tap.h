@@ -45,6 +45,7 @@ struct tap_entry {
     uint64_t unseen; /* of its side: passed by before it, and were not shown */
     nsec at;         /* wall */
     enum tap_fate fate;
+    char by[SPOOL_READER_NAME_MAX + 1]; /* of which of several destinations the transform is; "" */
     struct tap_text before, after;
 };
 
@@ -73,7 +74,7 @@ static inline bool tap_is_wanted(const struct tap *t)
 
 /* One record passes by. False: not shown; who has many more of this side may leave them to tap_pass(). */
 bool tap_show_in(struct tap *t, nsec now, uint64_t record, struct slice data);
-void tap_show_out(struct tap *t, nsec now, enum tap_fate fate, uint64_t record, struct slice before,
+void tap_show_out(struct tap *t, nsec now, enum tap_fate fate, const char *by, uint64_t record, struct slice before,
                   struct slice after);
 void tap_pass(struct tap *t, enum tap_side side, uint64_t records);
 /* Nobody looks any more? Now and then. */
@@ -90,6 +91,8 @@ struct tap_view {
 void tap_look(struct tap *t, nsec now, uint64_t after, struct tap_view *v);
 /* Waits until something is shown behind number `after`, or until `mono`. */
 void tap_await(struct tap *t, uint64_t after, nsec mono);
+/* Leaves what came in, and what this destination's transform made of it. */
+void tap_view_keep(struct tap_view *v, const char *by);
 void tap_view_release(struct tap_view *v);
 
 /* The bytes on one line, for people and for terminals, which must not obey them: what is no UTF-8, controls, and what turns the direction of text

@@ -46,6 +46,7 @@ bool delivery_transform(struct delivery *d)
     d->transform.sources = &d->sources;
     d->transform.line = h->line;
     d->transform.tap = tap_is_wanted(h->tap) ? h->tap : NULL;
+    d->transform.by = settings_outlet_name(h->conf);
     d->transform.stream = h->conf->name;
     d->transform.tmp_dir = h->loop->tmp_dir;
     d->transform.now = h->loop->wall;

@@ -33,7 +33,7 @@ static struct sieve *sieve_of(struct transform_out *o)
 static void show(struct sieve *s, enum tap_fate fate, const struct transform_record *from, struct slice after)
 {
     if (s->t->tap)
-        tap_show_out(s->t->tap, clock_mono(), fate, from->seq, from->data, after);
+        tap_show_out(s->t->tap, clock_mono(), fate, s->t->by, from->seq, from->data, after);
 }
 
 static struct slice reason_of(struct sieve *s, const char *code, struct slice shown)

@@ -27,6 +27,7 @@ struct transform_batch {
     const char *too_large;              /* NULL; or why the only record of the part fails without being tried */
     struct transform_instances *line;
     struct tap *tap; /* somebody looks at what is made; NULL: nobody does */
+    const char *by;  /* with `tap`: the name of the destination, "" */
     const char *stream, *tmp_dir;
     bool in_memory;  /* it is one record, and there is no room for a file */
     nsec now;        /* wall, for error lines */

@@ -120,7 +120,7 @@ static void read_record(struct json_reader *r, struct watch *w, struct buf *line
 {
     uint64_t record = 0, skipped = 0;
     struct buf before, after;
-    char what[16] = "";
+    char what[16] = "", by[SPOOL_READER_NAME_MAX + 2] = "";
     struct json_string key, s;
 
     buf_init(&before, 8 * TAP_TEXT);
@@ -136,13 +136,15 @@ static void read_record(struct json_reader *r, struct watch *w, struct buf *line
             read_text(r, &after);
         else if (json_string_is(key, "what") && json_string(r, &s))
             snprintf(what, sizeof(what), "%.*s", (int)s.raw.n, s.raw.p);
+        else if (json_string_is(key, "destination") && json_string(r, &s))
+            snprintf(by, sizeof(by), ":%.*s", (int)s.raw.n, s.raw.p);
         else
             (void)json_skip(r);
     }
     w->skipped += skipped;
     if (skipped)
         (void)!buf_printf(line, "%" PRIu64 " more\n", skipped);
-    (void)!buf_printf(line, "%" PRIu64 " %s ", record, what);
+    (void)!buf_printf(line, "%" PRIu64 " %s%s ", record, what, by);
     (void)!buf_add_slice(line, strcmp(what, "in") == 0 ? buf_slice(&before) : buf_slice(&after));
     (void)!buf_add_char(line, '\n');
     buf_release(&before);

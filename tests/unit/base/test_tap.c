@@ -63,8 +63,8 @@ static void who_looks_goes_on_where_he_was(void **state)
     assert_true(v.opened && tap_is_wanted(&tap));
     assert_int_equal(v.count, 0);
     assert_true(tap_show_in(&tap, T0, 7, SLICE("seven")));
-    tap_show_out(&tap, T0, TAP_MADE, 7, SLICE("seven"), SLICE("7"));
-    tap_show_out(&tap, T0, TAP_DROPPED, 8, SLICE("eight"), SLICE(""));
+    tap_show_out(&tap, T0, TAP_MADE, "", 7, SLICE("seven"), SLICE("7"));
+    tap_show_out(&tap, T0, TAP_DROPPED, "", 8, SLICE("eight"), SLICE(""));
     look(T0 + 1, v.next);
     assert_false(v.opened);
     assert_int_equal(v.count, 3);
@@ -80,6 +80,22 @@ static void who_looks_goes_on_where_he_was(void **state)
     assert_int_equal(v.count, 0);
 }
 
+static void each_destination_has_what_was_made_for_it(void **state)
+{
+    (void)state;
+    look(T0, 0);
+    assert_true(tap_show_in(&tap, T0, 7, SLICE("seven")));
+    tap_show_out(&tap, T0, TAP_MADE, "a", 7, SLICE("seven"), SLICE("for a"));
+    tap_show_out(&tap, T0, TAP_MADE, "b", 7, SLICE("seven"), SLICE("for b"));
+    look(T0 + 1, tap.count - 3);
+    assert_string_equal(v.entries[1].by, "a");
+    assert_string_equal(v.entries[2].by, "b");
+    tap_view_keep(&v, "b");
+    assert_int_equal(v.count, 2);
+    assert_entry(0, 7, TAP_CAME, "seven", NULL);
+    assert_entry(1, 7, TAP_MADE, "seven", "for b");
+}
+
 static void some_are_shown_in_a_second_and_the_others_are_counted(void **state)
 {
     uint64_t shown = 0;
@@ -90,7 +106,7 @@ static void some_are_shown_in_a_second_and_the_others_are_counted(void **state)
         shown += tap_show_in(&tap, T0 + i, i, SLICE("x"));
     assert_int_equal(shown, TAP_PER_SECOND);
     tap_pass(&tap, TAP_IN, 1000);
-    tap_show_out(&tap, T0, TAP_MADE, 5, SLICE("a"), SLICE("b")); /* the other side has its own */
+    tap_show_out(&tap, T0, TAP_MADE, "", 5, SLICE("a"), SLICE("b")); /* the other side has its own */
     assert_true(tap_show_in(&tap, T0 + 2 * NSEC_PER_SEC, 77, SLICE("later")));
     look(T0, tap.count - 2);
     assert_entry(0, 5, TAP_MADE, "a", "b");
@@ -183,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_looks, setup, teardown),
         cmocka_unit_test_setup_teardown(who_looks_goes_on_where_he_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_destination_has_what_was_made_for_it, setup, teardown),
         cmocka_unit_test_setup_teardown(some_are_shown_in_a_second_and_the_others_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_slow_misses_the_oldest, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_closed_when_nobody_looks_any_more, setup, teardown),
