@@ -390,26 +390,23 @@ int admin_api_streams(struct engine *engine, nsec wall_now, const struct listing
 int admin_api_status(struct engine *engine, nsec wall_now, struct buf *out)
 {
     struct page p = {.out = out};
-    size_t streams = 0, by_health[STREAM_BLOCKED + 1] = {0};
+    struct stream_counts streams;
     struct process_facts f;
     struct snapshot snap;
 
     snapshot_take(&snap, engine, wall_now);
     process_facts(&f);
-    for (size_t i = 0; i < snap.count; i++)
-        by_health[snap.streams[i].health]++;
-    for (size_t i = 0; i < snap.count; i++)
-        streams += snap.streams[i].first;
+    snapshot_count_streams(&snap, &streams);
     page_add(&p, "{");
     text(&p, "version", snap.engine.version);
     at(&p, "started_at", snap.engine.started);
     seconds(&p, "uptime_seconds", wall_now - snap.engine.started);
     truth(&p, "stopping", snap.engine.stopping);
     text(&p, "api", snap.engine.api_address);
-    count(&p, "streams", streams);
+    count(&p, "streams", streams.count);
     open_object(&p, "health");
     for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++)
-        count(&p, stream_health_word(h), by_health[h]);
+        count(&p, stream_health_word(h), streams.by_health[h]);
     close_object(&p);
     open_object(&p, "memory");
     count(&p, "used", snap.engine.memory_used);

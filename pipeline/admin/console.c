@@ -12,11 +12,12 @@
 
 struct totals {
     uint64_t incoming, delivered, spooled, spooled_bytes;
-    size_t failing, paused, retrying, blocked;
+    struct stream_counts streams;
 };
 
 static void add_totals(struct totals *t, const struct snapshot *snap)
 {
+    snapshot_count_streams(snap, &t->streams);
     for (size_t i = 0; i < snap->count; i++) {
         const struct stream_status *s = &snap->streams[i];
 
@@ -24,16 +25,12 @@ static void add_totals(struct totals *t, const struct snapshot *snap)
         t->delivered += s->books.delivered;
         t->spooled += s->books.spooled;
         t->spooled_bytes += s->books.spooled_bytes;
-        t->failing += s->health == STREAM_FAILING;
-        t->paused += s->health == STREAM_PAUSED;
-        t->retrying += s->health == STREAM_RETRYING;
-        t->blocked += s->health == STREAM_BLOCKED;
     }
 }
 
 static size_t in_trouble(const struct totals *t)
 {
-    return t->failing + t->paused + t->retrying + t->blocked;
+    return t->streams.count - t->streams.by_health[STREAM_OK];
 }
 
 /* --- the title and the overview ------------------------------------------------------------------------------------
@@ -53,10 +50,7 @@ static void title(struct page *p, const struct snapshot *snap)
 
 static void verdict(struct page *p, const struct snapshot *snap, const struct totals *t)
 {
-    const struct {
-        size_t count;
-        const char *word;
-    } parts[] = {{t->blocked, "blocked"}, {t->retrying, "retrying"}, {t->paused, "paused"}, {t->failing, "failing"}};
+    const struct stream_counts *n = &t->streams;
     size_t bad = in_trouble(t);
     const char *between = "";
 
@@ -66,16 +60,15 @@ static void verdict(struct page *p, const struct snapshot *snap, const struct to
     }
     if (bad == 0) {
         page_printf(p, "<p class=\"verdict ok\">%s</p>\n",
-                    snap->count == 1 ? "The stream takes records and delivers."
-                                     : "All streams take records and deliver.");
+                    n->count == 1 ? "The stream takes records and delivers." : "All streams take records and deliver.");
         return;
     }
-    page_printf(p, "<p class=\"verdict %s\">%zu of %zu stream%s need%s attention:", t->blocked > 0 ? "blocked" : "warn",
-                bad, snap->count, noun_s(snap->count), verb_s(bad));
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (parts[i].count == 0)
+    page_printf(p, "<p class=\"verdict %s\">%zu of %zu stream%s need%s attention:",
+                n->by_health[STREAM_BLOCKED] > 0 ? "blocked" : "warn", bad, n->count, noun_s(n->count), verb_s(bad));
+    for (enum stream_health h = STREAM_BLOCKED; h > STREAM_OK; h--) {
+        if (n->by_health[h] == 0)
             continue;
-        page_printf(p, "%s %zu %s", between, parts[i].count, parts[i].word);
+        page_printf(p, "%s %zu %s", between, n->by_health[h], stream_health_word(h));
         between = ",";
     }
     page_add(p, "</p>\n");

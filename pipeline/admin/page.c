@@ -66,6 +66,23 @@ void snapshot_take_one(struct snapshot *s, struct engine *engine, nsec wall_now,
     s->count = 1;
 }
 
+void snapshot_count_streams(const struct snapshot *s, struct stream_counts *out)
+{
+    enum stream_health worst = STREAM_OK;
+
+    *out = (struct stream_counts){.count = 0};
+    for (size_t i = 0; i < s->count; i++) {
+        bool last = i + 1 == s->count || s->streams[i + 1].first;
+
+        worst = s->streams[i].health > worst ? s->streams[i].health : worst;
+        if (!last)
+            continue;
+        out->count++;
+        out->by_health[worst]++;
+        worst = STREAM_OK;
+    }
+}
+
 void snapshot_release(struct snapshot *s)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -255,11 +272,11 @@ void page_rejects_hint(struct page *p, const struct stream_status *s, void (*tex
         shows = " shows what it makes of a line), then sluice redrive --stream ";
     }
     page_add(p, hint);
-    text(p, s->name);
+    text(p, shows ? s->name : s->stream);
     if (!shows)
         return;
     page_add(p, shows);
-    text(p, s->name);
+    text(p, s->stream); /* what is put back comes to all its destinations */
 }
 
 void page_input_down(struct page *p, const struct input_health_view *v, void (*text)(struct page *p, const char *text))

@@ -42,6 +42,13 @@ void snapshot_take_one(struct snapshot *s, struct engine *engine, nsec wall_now,
                        struct chronicle **chronicle);
 void snapshot_release(struct snapshot *s);
 
+/* Streams, where a row is one of a stream's destinations: it is as well as the worst of them. */
+struct stream_counts {
+    size_t count, by_health[STREAM_BLOCKED + 1];
+};
+
+void snapshot_count_streams(const struct snapshot *s, struct stream_counts *out);
+
 /* What the kernel says about this process; zero where it does not say. */
 struct process_facts {
     double cpu_seconds; /* user and system */

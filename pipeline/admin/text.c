@@ -12,25 +12,25 @@
 static void head(struct page *p, const struct snapshot *snap)
 {
     char up[HUMAN_MAX], n[HUMAN_MAX], b[HUMAN_MAX];
-    size_t by_health[STREAM_BLOCKED + 1] = {0};
+    struct stream_counts streams;
     uint64_t records = 0, bytes = 0;
     const char *between = ": ";
     struct process_facts f;
 
     process_facts(&f);
+    snapshot_count_streams(snap, &streams);
     for (size_t i = 0; i < snap->count; i++) {
-        by_health[snap->streams[i].health]++;
         records += snap->streams[i].books.spooled;
         bytes += snap->streams[i].books.spooled_bytes;
     }
     page_add(p, "sluice ");
     page_plain(p, snap->engine.version);
     page_printf(p, "  up %s  %zu stream%s", human_duration(snap->wall_now - snap->engine.started, up, sizeof(up)),
-                snap->count, noun_s(snap->count));
+                streams.count, noun_s(streams.count));
     for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++) {
-        if (by_health[h] == 0)
+        if (streams.by_health[h] == 0)
             continue;
-        page_printf(p, "%s%zu %s", between, by_health[h], stream_health_word(h));
+        page_printf(p, "%s%zu %s", between, streams.by_health[h], stream_health_word(h));
         between = ", ";
     }
     page_printf(p, "\nmemory %s", human_bytes(f.resident_bytes, b, sizeof(b)));

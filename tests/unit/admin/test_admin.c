@@ -63,7 +63,8 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
         return false;
     *out = v->engine->streams[index];
     out->stream = out->stream ? out->stream : out->name;
-    out->first = true;
+    out->first = index == 0 || !v->engine->streams[index - 1].stream ||
+                 strcmp(v->engine->streams[index - 1].stream, out->stream) != 0;
     out->own = NULL; /* the asker's is a copy */
     *stream_status_words(out) = v->engine->words[index];
     return true;
@@ -589,6 +590,41 @@ static void the_console_shows_trouble_first(void **state)
     assert_has(page, "<title>(2) sluice: trouble</title>");
 }
 
+static void a_stream_with_several_destinations_is_counted_once(void **state)
+{
+    struct stream_status *s = add_stream("multi:a");
+
+    (void)state;
+    s->stream = "multi";
+    s->outlet = "a";
+    s = add_failing("multi:dead");
+    s->stream = "multi";
+    s->outlet = "dead";
+    add_stream("well");
+    assert_has(console_page(), "1 of 2 streams needs attention: 1 retrying<");
+    assert_has(console_page(), "<title>(1) sluice: trouble</title>");
+    buf_clear(&out);
+    assert_int_equal(admin_api_status(&engine, NOW, &out), 0);
+    assert_has(buf_cstr(&out), "\"streams\":2,\"health\":{\"ok\":1,\"failing\":0,\"paused\":0,\"retrying\":1,");
+    buf_clear(&out);
+    assert_int_equal(admin_text(&engine, NOW, &query, &out), 0);
+    assert_has(buf_cstr(&out), "  2 streams: 1 ok, 1 retrying");
+}
+
+/* Its transforms are tried by its name; what is put back comes through the stream. */
+static void what_is_to_be_done_about_one_of_several_destinations_names_what_there_is(void **state)
+{
+    struct stream_status *s = add_rejecting("multi:a", 6, 0, 7);
+    bool ready;
+
+    (void)state;
+    s->stream = "multi";
+    s->outlet = "a";
+    assert_has(ready_page(&ready),
+               "sluice transform --stream multi:a shows what it makes of a line), then sluice redrive "
+               "--stream multi\n");
+}
+
 static void the_console_leaves_no_mark_unreplaced_and_loads_nothing(void **state)
 {
     const char *page;
@@ -849,7 +885,7 @@ static void records_are_shown_to_who_may_see_them_and_escaped(void **state)
     assert_int_equal(sscanf(buf_cstr(&a.text), "{\"next\":%lu,\"records\":[]}", &next), 1);
     buf_release(&a.text);
     assert_true(tap_show_in(&tap, clock_mono(), 5, SLICE("<b>\"\x1b[2J")));
-    tap_show_out(&tap, clock_mono(), TAP_MADE, 5, SLICE("\xff\xfe"), SLICE("a\0b"));
+    tap_show_out(&tap, clock_mono(), TAP_MADE, "", 5, SLICE("\xff\xfe"), SLICE("a\0b"));
     a = asked(records_as_json, true, "app", next);
     assert_true(json_valid(buf_slice(&a.text), 8));
     assert_has(buf_cstr(&a.text),
@@ -1014,6 +1050,8 @@ int main(void)
         CASE(the_page_of_nobody_is_none),
         CASE(the_table_leads_on_with_what_was_asked_for),
         CASE(the_console_shows_trouble_first),
+        CASE(a_stream_with_several_destinations_is_counted_once),
+        CASE(what_is_to_be_done_about_one_of_several_destinations_names_what_there_is),
         CASE(the_console_leaves_no_mark_unreplaced_and_loads_nothing),
         CASE(the_policy_names_the_pages_own_script_and_style_only),
         CASE(the_page_needs_nothing_the_policy_forbids),
