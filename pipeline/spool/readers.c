@@ -215,14 +215,18 @@ bool spool_gone(struct spool *s, size_t index, struct spool_gone *out)
 
 void spool_drop_reader(struct spool *s, const char *name)
 {
-    struct frame *f = frame_new_control(FRAME_READER);
+    struct frame *f;
     const struct reader_state *r;
+    bool is_there;
 
-    spool_state_put_news(&f->extra, READER_DROPPED, name);
     pthread_mutex_lock(&s->lock);
     r = spool_state_reader(&s->state, name);
-    assert(r && reader_state_is_gone(r));
-    (void)r;
+    is_there = r != NULL;
+    assert(!r || reader_state_is_gone(r));
     pthread_mutex_unlock(&s->lock);
+    if (!is_there) /* it was dropped before, and that is safe by now */
+        return;
+    f = frame_new_control(FRAME_READER);
+    spool_state_put_news(&f->extra, READER_DROPPED, name);
     spool_log_control(s, f, NULL);
 }

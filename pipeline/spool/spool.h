@@ -208,7 +208,7 @@ struct spool_gone {
 /* Readers that are gone: index 0, 1, ... until false. Any thread. */
 MUST_CHECK bool spool_gone(struct spool *s, size_t index, struct spool_gone *out);
 /* Forgets one that is gone, with its books: what waits for it and for nobody else is delivered to nobody. Safe with the
- * next commit; until then spool_gone() has it. */
+ * next commit; until then spool_gone() has it, and may be asked to again; nothing when there is none by now. */
 void spool_drop_reader(struct spool *s, const char *name);
 
 /* The first records at or behind `from` that some reader, also one that is gone, has not settled: [*first, *end). False:

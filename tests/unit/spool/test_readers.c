@@ -675,6 +675,9 @@ static void what_is_gone_is_kept_until_it_is_dropped(void **state)
     assert_in_range(books_of(x, 0).disk_bytes, held, held + 5000); /* nothing more was kept for it */
 
     spool_drop_reader(x->spool, "b");
+    spool_drop_reader(x->spool, "b"); /* before the first is safe, */
+    commit(x);
+    spool_drop_reader(x->spool, "b"); /* and behind that */
     commit(x);
     assert_false(spool_gone(x->spool, 0, &gone));
     put_some(x, 1); /* a round */
