@@ -25,10 +25,13 @@ struct meant {
 static struct engine_stream *find(struct engine *en, const char *name, struct meant *out)
 {
     const char *colon = strchr(name, ':');
+    size_t n = colon ? (size_t)(colon - name) : strlen(name);
     char stream[STREAM_NAME_MAX + 1];
 
-    snprintf(stream, sizeof(stream), "%.*s", colon ? (int)(colon - name) : (int)strlen(name), name);
     out->name = name;
+    if (n > STREAM_NAME_MAX)
+        return out->es = NULL;
+    snprintf(stream, sizeof(stream), "%.*s", (int)n, name);
     out->es = engine_find(en, stream);
     if (!out->es || !engine_sees(out->es))
         return out->es = NULL;

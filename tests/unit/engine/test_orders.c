@@ -305,10 +305,26 @@ static void a_new_place_changes_no_pause(void **state)
     drain_and_check();
 }
 
+static void a_name_that_is_too_long_is_nobodys(void **state)
+{
+    char longest[STREAM_NAME_MAX + 1] = "", longer[STREAM_NAME_MAX + 2] = "";
+
+    (void)state;
+    memset(longest, 'n', sizeof(longest) - 1);
+    memset(longer, 'n', sizeof(longer) - 1);
+    a.conf.name = longest;
+    rig_open(&rig, &a);
+    assert_int_equal(engine_give_order(rig.engine, longer, ORDER_PAUSE, clock_wall(), said, sizeof(said)),
+                     ORDER_NO_STREAM);
+    assert_int_equal(engine_give_order(rig.engine, longest, ORDER_PAUSE, clock_wall(), said, sizeof(said)), ORDER_DONE);
+    rig_stop(&rig); /* the name is this function's */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_paused_stream_takes_and_does_not_deliver, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_too_long_is_nobodys, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flush_is_of_what_is_there_and_of_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flush_goes_on_until_all_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_under_way_ends_and_nothing_else_begins, setup, teardown),
