@@ -37,10 +37,32 @@ static void sort(struct orphans *o)
         qsort(o->list, o->count, sizeof(*o->list), by_name);
 }
 
+/* Of all its destinations (stage_dir()). */
+static size_t count_staged(const char *folder, const char *name)
+{
+    static const char STAGING[] = "staging";
+    char *stream = mem_printf("%s/%s", folder, name);
+    DIR *d = opendir(stream);
+    const struct dirent *entry;
+    size_t count = 0;
+
+    while (d && (entry = readdir(d))) {
+        char *staging = mem_printf("%s/%s", stream, entry->d_name);
+
+        if (strncmp(entry->d_name, STAGING, strlen(STAGING)) == 0)
+            count += stage_left_count(staging, NULL, 0);
+        mem_free(staging);
+    }
+    if (d)
+        closedir(d);
+    mem_free(stream);
+    return count;
+}
+
 /* Where there is a log, it knows all that is staged, but for what is of no use any more. */
 static void look(struct orphans *o, const char *folder, const char *name)
 {
-    char *spool = mem_printf("%s/%s/spool", folder, name), *staging = mem_printf("%s/%s/staging", folder, name);
+    char *spool = mem_printf("%s/%s/spool", folder, name);
     uint64_t waiting;
     size_t staged;
     bool has_log;
@@ -50,13 +72,12 @@ static void look(struct orphans *o, const char *folder, const char *name)
         add(o, name, 0, e.msg);
     } else if (waiting > 0) {
         add(o, name, waiting, NULL);
-    } else if (!has_log && (staged = stage_left_count(staging, NULL, 0)) > 0) {
+    } else if (!has_log && (staged = count_staged(folder, name)) > 0) {
         err_set(&e, ERR_FORMAT, "the log of %zu file%s with staged records is not in %s", staged, noun_s(staged),
                 spool);
         add(o, name, 0, e.msg);
     }
     mem_free(spool);
-    mem_free(staging);
 }
 
 void orphans_find(const struct settings *s, struct orphans *out)

@@ -89,6 +89,9 @@ def test_staged_records_without_a_log_are_named(t):
     assert len(lines) == 1 and "stream=old" in lines[0] and "2 files with staged records" in lines[0], lines
     d.stop()
     assert len(os.listdir(staging)) == 2
+    os.rename(staging, staging + "-b")  # of one of several destinations
+    code, out, err = sluice(t, d, "validate")
+    assert code == 0 and "2 files with staged records" in err, (code, out, err)
 
 
 def drained(t, d, s3, records, name="old"):
