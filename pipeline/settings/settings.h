@@ -160,6 +160,8 @@ void settings_drop_stream(struct settings *s, size_t index);
 /* By its name; NULL: there is none. */
 /* May a stream be called so? */
 bool settings_is_stream_name(const char *name);
+/* STREAM, or STREAM:DESTINATION (settings_label()). */
+bool settings_is_label(const char *text);
 const struct stream_settings *settings_stream(const struct settings *s, const char *name);
 
 /* The first stream with an input that would read a file of this name (absolute); NULL: none. */

@@ -9,6 +9,7 @@
 #include "pipeline/settings/settings.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -379,6 +380,17 @@ bool settings_is_stream_name(const char *name)
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
     return n > 0 && n <= STREAM_NAME_MAX && name[n] == '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+bool settings_is_label(const char *text)
+{
+    const char *colon = strchr(text, ':');
+    char stream[STREAM_NAME_MAX + 2]; /* one that is too long stays so */
+
+    if (!colon)
+        return settings_is_stream_name(text);
+    snprintf(stream, sizeof(stream), "%.*s", (int)(colon - text), text);
+    return settings_is_stream_name(stream) && settings_is_stream_name(colon + 1);
 }
 
 /* A batch that is to have a weight needs room for what makes it up; left out, the size is as much of the spool as one of several may have. */

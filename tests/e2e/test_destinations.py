@@ -90,7 +90,8 @@ def test_each_destination_has_its_own_place_in_the_spool(t):
     assert books(d, destination="http")["spooled"] == 2000
 
     # One is paused: the others are not.
-    assert order(d, "pause", "app:a")[0] == 200 and shown(d, "app:a")["health"] == "paused"
+    said = subprocess.run([t.binary, "pause", "app:a", "-c", d.config_path], capture_output=True, text=True, timeout=60 * t.slow)
+    assert said.stdout.startswith("stream app:a is paused: ") and shown(d, "app:a")["health"] == "paused", said
     client = Firehose(d.api_port)
     client.put_all("app", lines[2000:3000])
     wait_books(d, "s3", 3000)

@@ -199,7 +199,7 @@ int cli_ask_stream_run(const struct cli_command *c, int argc, char **argv,
         return rc;
     if (argc - first != 1)
         return cli_usage_error(c, "it needs the name of one stream");
-    if (!settings_is_stream_name(argv[first])) /* it becomes a part of a path */
+    if (!settings_is_label(argv[first])) /* it becomes a part of a path */
         return cli_usage_error(c, "`%s` is no name of a stream", argv[first]);
     s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
     if (!s)

@@ -30,6 +30,8 @@ static const char retry_help[] =
     "Deliveries that wait for their next attempt make it now, and their waits begin anew with the shortest.\n";
 
 static const char orders_help_end[] =
+    "STREAM:DESTINATION is one destination of a stream that has several (docs/destinations.md); STREAM is all of "
+    "them.\n"
     "FILE says where sluice is reached: in its data_dir, or by admin.listen; and the token in data_dir, or "
     "admin.token.\n"
     "exit status: 0 done, or it was so before, 1 refused (the answer says why), or not reached, 2 usage or\n"

@@ -247,7 +247,7 @@ static int tap_main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
-    if (argc - first != 1 || !settings_is_stream_name(argv[first]))
+    if (argc - first != 1 || !settings_is_label(argv[first]))
         return cli_usage_error(&cli_tap, "it needs the name of one stream");
     s = cli_load_settings(args.config, &(struct settings_use){.admin = true});
     if (!s)

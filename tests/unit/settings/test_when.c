@@ -195,11 +195,33 @@ static void each_takes_over_what_it_does_not_say(void **state)
     settings_free(&s);
 }
 
+/* --- what it is asked for by --- */
+
+static void a_stream_and_a_destination_of_one_have_labels(void **state)
+{
+    static const char *const bad[] = {"", ":", "app:", ":a", "app:a:b", "..:a", "app:..", "app/b", "app:a/b"};
+    char longest[2 * STREAM_NAME_MAX + 3];
+
+    (void)state;
+    assert_true(settings_is_label("app"));
+    assert_true(settings_is_label("app:partner"));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(settings_is_label(bad[i]));
+    memset(longest, 'a', sizeof(longest));
+    longest[STREAM_NAME_MAX] = ':';
+    longest[2 * STREAM_NAME_MAX + 1] = '\0';
+    assert_true(settings_is_label(longest));
+    longest[STREAM_NAME_MAX] = 'a';
+    longest[STREAM_NAME_MAX + 1] = ':';
+    assert_false(settings_is_label(longest));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_are_asked_of_records),
         cmocka_unit_test(each_takes_over_what_it_does_not_say),
+        cmocka_unit_test(a_stream_and_a_destination_of_one_have_labels),
     };
 
     return cmocka_run_group_tests_name("when", tests, make_dir, drop_dir);
