@@ -134,7 +134,7 @@ static int change_stream(struct reload_steps *all, struct reload_step *s, struct
 {
     struct engine *en = all->engine;
 
-    if (has_name(&all->leaving, s->d->name) ||
+    if (has_name(&all->leaving, s->d->name) || !is_there(all, s->d->name) ||
         (!s->delivers && engine_settings_of(en, s->d->name, &s->delivers, &s->reads) < 0))
         return open_stream(all, s, e);
     if (s->d->delivery && !s->delivery && change_delivery(all, s, e) < 0) {
@@ -340,10 +340,13 @@ static int end_late_inputs(struct reload_steps *all, struct err *e)
     for (size_t i = 0; i < all->count; i++) {
         struct reload_step *s = &all->list[i];
 
-        if (s->done || !s->d->inputs || s->inputs || !s->reads || has_name(&all->leaving, s->d->name))
+        if (s->done || !s->d->inputs || s->inputs || !s->reads || has_name(&all->leaving, s->d->name) ||
+            !is_there(all, s->d->name))
             continue;
-        if (engine_end_inputs(all->engine, s->d->name, e) < 0)
+        if (engine_end_inputs(all->engine, s->d->name, e) < 0) {
+            add_name(&all->unsure, s->d->name);
             return -1;
+        }
         s->ended = true;
     }
     return 0;

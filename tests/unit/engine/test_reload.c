@@ -321,6 +321,30 @@ static void what_went_for_another_is_there_again_when_that_fails(void **state)
     has_said("0 added, 0 removed, 0 changed, 2 as they were");
 }
 
+#define TWO(second)                                                                                                    \
+    HEAD APP "  x: { destinations: [{ file: { path: ./a }, name: a }, { file: { path: ./" second " }, name: " second   \
+             " }] }\n"
+
+/* It was closed to be opened with other destinations, and its spool cannot be opened at that moment; also not behind the end of another. */
+static void why_a_stream_is_closed_is_said_when_it_is_tried_again(void **state)
+{
+    char segment[100], away[100];
+
+    (void)state;
+    snprintf(segment, sizeof(segment), "%s/sluice-data/streams/x/spool/00000000000000000001.seg", dir);
+    snprintf(away, sizeof(away), "%s/sluice-data/away", dir);
+    assert_int_equal(load(TWO("b") "  y: { destination: { file: { path: ./y } } }\n"), RELOAD_DONE);
+    assert_int_equal(rename(segment, away), 0);
+    assert_int_equal(mkdir(segment, 0700), 0);
+    assert_int_equal(load(TWO("c")), RELOAD_FAILED);
+    has_said("is not a regular file");
+    looks_like("app>app y>y ");
+    assert_int_equal(rmdir(segment), 0);
+    assert_int_equal(rename(away, segment), 0);
+    assert_int_equal(load(TWO("c")), RELOAD_DONE);
+    looks_like("app>app x:a>a x:c>c ");
+}
+
 /* The file says so, and somebody does. */
 static void listens_at(const char *name, const char *listen)
 {
@@ -531,6 +555,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_it_would_do_is_said_and_not_done, begin, end),
         cmocka_unit_test_setup_teardown(a_mistake_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_step_that_fails_takes_back_those_before_it, begin, end),
+        cmocka_unit_test_setup_teardown(why_a_stream_is_closed_is_said_when_it_is_tried_again, begin, end),
         cmocka_unit_test_setup_teardown(what_went_for_another_is_there_again_when_that_fails, begin, end),
         cmocka_unit_test_setup_teardown(addresses_are_exchanged, begin, end),
         cmocka_unit_test_setup_teardown(what_could_not_begin_again_does_with_the_next_reload, begin, end),
