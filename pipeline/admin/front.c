@@ -34,6 +34,7 @@ struct admin_front {
     struct post_office office;
     struct records_desk desk;
     struct admin_action own[2];
+    char *fresh_token; /* data_dir, where a token was made that has not got its place yet; NULL: none was */
     pthread_t leaving;
     bool leaves; /* that thread is there */
     atomic_bool hurries, gone;
@@ -436,15 +437,31 @@ static int start_server(struct admin_front *f, const struct admin_conf *ac, cons
  * the configuration has another one by now. */
 static void find_tokens(struct admin_front *f, const struct admin_conf *conf)
 {
+    struct post_office *po = &f->office;
+    bool fresh = false;
     struct err e;
 
     if (conf->token)
-        f->office.tokens[f->office.token_count++] = admin_token_of(slice_str(conf->token));
-    if (conf->data_dir && admin_token_keep(conf->data_dir, &f->office.tokens[f->office.token_count], &e) == 0)
-        f->office.token_count++;
-    else if (f->office.token_count == 0)
+        po->tokens[po->token_count++] = admin_token_of(slice_str(conf->token));
+    if (!conf->data_dir)
+        return;
+    if (admin_token_keep(conf->data_dir, &po->tokens[po->token_count], &fresh, &e) == 0) {
+        po->token_count++;
+        f->fresh_token = fresh ? mem_strdup(conf->data_dir) : NULL;
+    } else if (po->token_count == 0) {
         log_warn("the token for what is asked for by POST cannot be kept: all of that is refused in this run",
                  KE("cause", &e), KS("hint", "see to that file and start again, or set admin.token"));
+    }
+}
+
+static void place_token(struct admin_front *f)
+{
+    struct err e;
+
+    if (f->fresh_token && admin_token_place(f->fresh_token, &e) < 0)
+        log_warn("the token that the commands show cannot be kept in data_dir", KE("cause", &e),
+                 KS("hint", "see to that file and start again, or set admin.token"));
+    MEM_CLEAR(f->fresh_token);
 }
 
 int admin_front_open(struct admin_front **out, const struct admin_conf *conf, const struct admin_front_env *env,
@@ -480,6 +497,7 @@ void admin_front_go(struct admin_front *f)
 {
     const struct http_socket *at = http_server_socket(f->server);
 
+    place_token(f);
     http_server_limit(f->server, ADMIN_CONNECTIONS);
     if (!at->at.loopback)
         log_warn("the admin pages can be read by everybody who reaches this address", KS("address", at->address),
@@ -523,6 +541,9 @@ void admin_front_close(struct admin_front **fp)
     if (f->leaves)
         pthread_join(f->leaving, NULL);
     http_server_close(&f->server);
+    if (f->fresh_token)
+        admin_token_drop(f->fresh_token);
+    mem_free(f->fresh_token);
     for (size_t i = 0; i < f->hosts.n; i++)
         mem_free(f->hosts.v[i]);
     mem_free(f->hosts.v);

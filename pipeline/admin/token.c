@@ -81,10 +81,10 @@ static int make(const char *file, char text[ADMIN_TOKEN_TEXT], struct err *e)
     random_bytes(bits, sizeof(bits));
     hex_encode(bits, sizeof(bits), text);
     snprintf(line, sizeof(line), "%s\n", text);
-    return own_file_write(file, slice_str(line), e) < 0 ? -1 : own_file_place(file, e);
+    return own_file_write(file, slice_str(line), e);
 }
 
-int admin_token_keep(const char *data_dir, struct admin_token *t, struct err *e)
+int admin_token_keep(const char *data_dir, struct admin_token *t, bool *fresh, struct err *e)
 {
     char *file = mem_printf("%s/" TOKEN_FILE, data_dir), text[ADMIN_TOKEN_TEXT];
     int fd = io_open(&io_ops_real, file, O_RDONLY, 0, e), rc = -1;
@@ -94,10 +94,29 @@ int admin_token_keep(const char *data_dir, struct admin_token *t, struct err *e)
             rc = read_file(fd, file, text, e);
         close(fd);
     }
-    if (rc < 0)
+    *fresh = rc < 0;
+    if (*fresh)
         rc = make(file, text, e);
     if (rc == 0)
         *t = admin_token_of(slice_str(text));
+    explicit_bzero(text, sizeof(text));
     mem_free(file);
     return rc;
+}
+
+int admin_token_place(const char *data_dir, struct err *e)
+{
+    char *file = mem_printf("%s/" TOKEN_FILE, data_dir);
+    int rc = own_file_place(file, e);
+
+    mem_free(file);
+    return rc;
+}
+
+void admin_token_drop(const char *data_dir)
+{
+    char *file = mem_printf("%s/" TOKEN_FILE, data_dir);
+
+    own_file_drop(file);
+    mem_free(file);
 }

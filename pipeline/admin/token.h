@@ -29,8 +29,11 @@ struct admin_token admin_token_of(struct slice text);
 /* The time it takes does not depend on how much of it is right. */
 bool admin_token_is(const struct admin_token *t, struct slice shown);
 
-/* That of data_dir, for the daemon; made when there is none. -1: it could not be written, and nobody knows it. */
-MUST_CHECK int admin_token_keep(const char *data_dir, struct admin_token *t, struct err *e);
+/* That of data_dir, for the daemon; made when there is none. *fresh: it was, and takes its place in the file with admin_token_place(), or goes with
+ * admin_token_drop(): nobody reads one there that the daemon does not take. -1: it could not be written, and nobody knows it. */
+MUST_CHECK int admin_token_keep(const char *data_dir, struct admin_token *t, bool *fresh, struct err *e);
+MUST_CHECK int admin_token_place(const char *data_dir, struct err *e);
+void admin_token_drop(const char *data_dir);
 /* For the commands: the text. -1: there is none, or it cannot be read. */
 MUST_CHECK int admin_token_read(const char *data_dir, char text[ADMIN_TOKEN_TEXT], struct err *e);
 

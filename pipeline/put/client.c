@@ -73,15 +73,16 @@ static int on_progress(void *ctx, curl_off_t down, curl_off_t has_down, curl_off
 /* Not those behind it: whoever has one of the same authority would be trusted as well. */
 static int pin(struct put_client *c, const char *cert_file, struct err *e)
 {
+    const char *option = c->bearer || c->reads ? "admin.tls.cert_file" : "api.tls.cert_file";
     struct buf text;
     int rc;
 
     buf_init(&text, TLS_FILE_MAX);
     c->pinned = authorities_new();
-    rc = pem_file_read("api.tls.cert_file", cert_file, &text, e);
+    rc = pem_file_read(option, cert_file, &text, e);
     if (rc == 0 &&
         (authorities_add(c->pinned, certificate_first(buf_slice(&text)), e) < 0 || authorities_end(c->pinned, e) < 0))
-        rc = err_wrap(e, "api.tls.cert_file: `%s`", cert_file);
+        rc = err_wrap(e, "%s: `%s`", option, cert_file);
     if (text.p)
         explicit_bzero(text.p, text.cap); /* the key may be in the same file */
     buf_release(&text);

@@ -12,6 +12,7 @@ import objects
 from common import one_stream, to_file
 from firehose import Firehose
 from harness import free_port, wait_until
+from reloading import rewrite
 from sns_peer import TOPIC, Sns, post
 from test_http_misbehaviour import expired
 from test_tls import make_certificates
@@ -182,13 +183,26 @@ def test_the_admin_pages_over_tls(t):
     ca, server = make_certificates(t)
     port = free_port()
     tls = {"cert_file": os.path.basename(server[0]), "key_file": server[1]}
-    d = t.daemon({**one_stream("app", to_file(t)), "admin": {"listen": f"127.0.0.1:{port}", "tls": tls}}).start()
+    config = {**one_stream("app", to_file(t)), "admin": {"listen": f"127.0.0.1:{port}", "tls": tls}}
+    d = t.daemon(config).start()
     for path in ("/healthz", "/readyz", "/metrics", "/"):
         c = http.client.HTTPSConnection("127.0.0.1", port, timeout=20 * t.slow,
                                         context=ssl.create_default_context(cafile=ca))
         c.request("GET", path)
         assert c.getresponse().status == 200
         c.close()
+
+    # What would be said of a certificate is in the answer to who asks; the log has it when it is taken.
+    old = expired(t)
+    d.admin_port = port
+    rewrite(d, {**config, "admin": {"listen": f"127.0.0.1:{port}", "tls": {"cert_file": old[0], "key_file": old[1]}}})
+    for args, logged in (("validate", "--diff"), False), (("reload",), True):
+        done = subprocess.run([t.binary, *args, "-c", d.config_path], capture_output=True, text=True, timeout=60 * t.slow)
+        assert done.returncode == 0 and "set at once: admin.tls" in done.stdout and "has expired" in done.stdout, done
+        assert bool(d.logged("has expired")) == logged, d.log_text()
+    os.rename(old[0], old[0] + ".away")
+    done = subprocess.run([t.binary, "status", "-c", d.config_path], capture_output=True, text=True, timeout=60 * t.slow)
+    assert done.returncode == 1 and "admin.tls.cert_file: cannot read" in done.stderr, done
     d.stop()
 
 

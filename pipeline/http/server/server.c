@@ -5,6 +5,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
+#include "pipeline/http/server/answer.h"
 #include "pipeline/http/server/listener.h"
 
 #include <assert.h>
@@ -38,6 +39,7 @@ struct http_server {
     struct http_socket socket; /* its fd is the listener's once there is one */
     struct MHD_Daemon *daemon;
     struct http_listener *listener;
+    atomic_bool held;       /* nobody is let in yet */
     atomic_bool ending;     /* the library is shutting down, or will at once */
     struct server_tls *tls; /* NULL: plain HTTP */
     char *tls_files[3];     /* as configured, for who comes later to the same address; NULL: not set */
@@ -187,17 +189,11 @@ void http_exchange_await(struct http_exchange *x, nsec timeout)
 
 static enum MHD_Result not_found(struct MHD_Connection *c)
 {
-    static char text[] = "nothing is here\n";
-    struct MHD_Response *re = MHD_create_response_from_buffer(sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result rc;
+    struct http_answer a = {.status = MHD_HTTP_NOT_FOUND, .text = SLICE("nothing is here\n"), .close = true};
 
-    if (!re)
-        return MHD_NO;
-    MHD_add_response_header(re, "Content-Type", "text/plain; charset=utf-8");
-    MHD_add_response_header(re, "Connection", "close");
-    rc = MHD_queue_response(c, MHD_HTTP_NOT_FOUND, re);
-    MHD_destroy_response(re);
-    return rc;
+    a.type = "text/plain; charset=utf-8";
+    a.realm = "";
+    return http_answer(&(struct http_exchange){.connection = c}, &a);
 }
 
 static enum MHD_Result add_to_guard(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -359,7 +355,7 @@ static void on_tick(void *ctx, nsec mono_now)
 {
     struct http_server *s = ctx;
 
-    if (s->tls)
+    if (s->tls && !atomic_load(&s->held))
         server_tls_look(s->tls, mono_now, clock_wall());
     pthread_rwlock_rdlock(&s->routes_lock);
     for (size_t i = 0; i < s->route_count; i++)
@@ -404,6 +400,7 @@ int http_server_open(struct http_server **out, const struct http_server_conf *co
 
     s->magic = SERVER_MAGIC;
     s->conf = *conf;
+    s->held = conf->held;
     s->socket.fd = -1;
     pthread_rwlock_init(&s->routes_lock, NULL);
     if (conf->tls && server_tls_set(conf->tls)) {
@@ -417,7 +414,7 @@ int http_server_open(struct http_server **out, const struct http_server_conf *co
         http_server_close(&s);
         return -1;
     }
-    if (s->tls)
+    if (s->tls && !conf->held)
         server_tls_warn(s->tls, clock_wall(), log_warning, s);
     *out = s;
     return 0;
@@ -479,6 +476,8 @@ int http_server_start(struct http_server *s, struct err *e)
 
 void http_server_limit(struct http_server *s, unsigned connections)
 {
+    if (atomic_exchange(&s->held, false) && s->tls)
+        server_tls_warn(s->tls, clock_wall(), log_warning, s);
     http_listener_limit(s->listener, connections);
 }
 

@@ -58,7 +58,7 @@ struct http_server_conf {
     const char *base_dir;                     /* where its relative paths start */
     /* NULL, or one that runs and is to end: its address may be the same (http_listen_beside()). */
     const struct http_server *beside;
-    bool held; /* it accepts nobody before http_server_limit() */
+    bool held; /* it accepts nobody, and says nothing, before http_server_limit() */
     /* For the first request of a connection to come; for a whole request from its head on (0: what is left of the first); until the next
      * one; and the library's own, for a client that says nothing. */
     nsec first, request, next, silent;
@@ -104,7 +104,7 @@ MUST_CHECK int http_server_route(struct http_server *s, const struct http_route_
                                  struct err *e);
 
 MUST_CHECK int http_server_start(struct http_server *s, struct err *e);
-/* While it runs: fewer connections than conf says, or as many. Any thread. */
+/* While it runs: fewer connections than conf says, or as many. One that was held is there from here on. Any thread. */
 void http_server_limit(struct http_server *s, unsigned connections);
 /* Its address is free: nobody is accepted any more. Who is connected goes on. */
 void http_server_shut(struct http_server *s);

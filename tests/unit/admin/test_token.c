@@ -47,8 +47,10 @@ static void assert_is_kept(void)
 {
     char text[ADMIN_TOKEN_TEXT];
     struct stat st;
+    bool fresh;
 
-    assert_int_equal(admin_token_keep(dir, &token, &e), 0);
+    assert_int_equal(admin_token_keep(dir, &token, &fresh, &e), 0);
+    assert_true(!fresh || admin_token_place(dir, &e) == 0);
     assert_int_equal(stat(file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(admin_token_read(dir, text, &e), 0);
@@ -123,19 +125,46 @@ static void whoever_has_the_file_beside_it_open_reads_nothing(void **state)
 static void what_cannot_be_put_in_place_leaves_nothing(void **state)
 {
     char *beside = mem_printf("%s.new", file);
+    bool fresh;
 
     (void)state;
     assert_int_equal(mkdir(file, 0700), 0);
-    assert_int_equal(admin_token_keep(dir, &token, &e), -1);
+    assert_int_equal(admin_token_keep(dir, &token, &fresh, &e), 0);
+    assert_true(fresh);
+    assert_int_equal(admin_token_place(dir, &e), -1);
     assert_int_equal(access(beside, F_OK), -1);
     assert_int_equal(rmdir(file), 0);
     mem_free(beside);
 }
 
+/* A reload that comes to nothing: who reads the file has what the daemon knows, or nothing. */
+static void what_is_dropped_was_never_there(void **state)
+{
+    static const char OPEN[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+    char *beside = mem_printf("%s.new", file), text[ADMIN_TOKEN_TEXT];
+    bool fresh = false;
+
+    (void)state;
+    assert_int_equal(admin_token_keep(dir, &token, &fresh, &e), 0);
+    assert_true(fresh);
+    assert_int_equal(admin_token_read(dir, text, &e), -1);
+    admin_token_drop(dir);
+    assert_int_equal(access(beside, F_OK), -1);
+    put(OPEN, 0644);
+    assert_int_equal(admin_token_keep(dir, &token, &fresh, &e), 0);
+    assert_true(fresh);
+    admin_token_drop(dir);
+    assert_int_equal(admin_token_read(dir, text, &e), 0);
+    assert_memory_equal(text, OPEN, ADMIN_TOKEN_TEXT - 1);
+    mem_free(beside);
+}
+
 static void a_folder_that_is_not_there_is_an_error(void **state)
 {
+    bool fresh;
+
     (void)state;
-    assert_int_equal(admin_token_keep("/nonexistent", &token, &e), -1);
+    assert_int_equal(admin_token_keep("/nonexistent", &token, &fresh, &e), -1);
 }
 
 static void only_the_whole_text_is_the_token(void **state)
@@ -157,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_link_in_its_place_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_has_the_file_beside_it_open_reads_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_put_in_place_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_dropped_was_never_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_is_not_there_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(only_the_whole_text_is_the_token, setup, teardown),
     };
