@@ -10,13 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *host_of(const struct address *at)
+{
+    return strcmp(at->host, "localhost") == 0 ? "127.0.0.1" : at->host;
+}
+
 static int resolve(const struct address *at, int flags, struct addrinfo **found)
 {
     const struct addrinfo want = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE | flags, .ai_socktype = SOCK_STREAM};
     char port[16];
 
     snprintf(port, sizeof(port), "%u", at->port);
-    return getaddrinfo(strcmp(at->host, "localhost") == 0 ? "127.0.0.1" : at->host, port, &want, found);
+    return getaddrinfo(host_of(at), port, &want, found);
 }
 
 bool http_listen_is_numeric(const struct address *at)
@@ -88,6 +93,13 @@ static void share_port(int fd, int shares)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shares, sizeof(shares)); /* else bind() says so */
 }
 
+/* Port 0 under another name asks for another port. */
+static bool is_same(const struct address *a, const struct address *b)
+{
+    return a->port == b->port &&
+           (strcmp(a->host, b->host) == 0 || (a->port != 0 && strcmp(host_of(a), host_of(b)) == 0));
+}
+
 int http_listen_beside(const char *listen, const char *server, const struct http_socket *there, struct http_socket *out,
                        struct err *e)
 {
@@ -95,8 +107,8 @@ int http_listen_beside(const char *listen, const char *server, const struct http
 
     if (parse(listen, server, out, e) < 0)
         return -1;
-    if (out->at.port == there->at.port && strcmp(out->at.host, there->at.host) == 0) {
-        *out = *there;
+    if (is_same(&out->at, &there->at)) {
+        memcpy(out->address, there->address, sizeof(out->address));
         out->fd = fcntl(there->fd, F_DUPFD_CLOEXEC, 0);
         return out->fd < 0 ? err_errno(e, "%s: cannot listen on %s", server, listen) : 0;
     }

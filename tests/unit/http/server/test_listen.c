@@ -4,7 +4,9 @@
 
 #include "pipeline/base/compiler.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void port_zero_becomes_a_real_port_on_loopback(void **state)
@@ -90,6 +92,49 @@ static void localhost_is_one_address_and_other_names_are_not_numeric(void **stat
     assert_false(http_listen_is_numeric(&NAME));
 }
 
+static bool is_one_socket(int a, int b)
+{
+    struct stat x, y;
+
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino;
+}
+
+/* Until the first of them ends; nobody else has the port then, or later. */
+static void one_that_is_to_end_gives_way_to_the_next(void **state)
+{
+    struct http_socket first, same, named, all, other;
+    char text[64];
+    struct err e;
+
+    (void)state;
+    assert_int_equal(http_listen("127.0.0.1:0", "admin", &other, &e), 0);
+    snprintf(text, sizeof(text), "%s", other.address);
+    close(other.fd);
+    assert_int_equal(http_listen(text, "admin", &first, &e), 0);
+    assert_int_equal(http_listen_beside(text, "admin", &first, &same, &e), 0);
+    assert_string_equal(same.address, first.address);
+    snprintf(text, sizeof(text), "localhost:%u", first.at.port);
+    assert_int_equal(http_listen_beside(text, "admin", &first, &named, &e), 0);
+    assert_string_equal(named.at.host, "localhost");
+    assert_string_equal(named.address, first.address);
+    assert_true(is_one_socket(first.fd, named.fd)); /* whoever comes meanwhile is answered by the first */
+    close(first.fd);
+    assert_int_equal(http_listen(first.address, "admin", &other, &e),
+                     -1); /* it is one socket, and there are two left */
+    close(same.fd);
+    assert_int_equal(http_listen(first.address, "admin", &other, &e), -1);
+
+    snprintf(text, sizeof(text), "0.0.0.0:%u", named.at.port);
+    assert_int_equal(http_listen_beside(text, "admin", &named, &all, &e), 0);
+    assert_int_equal(http_listen(first.address, "admin", &other, &e), -1);
+    close(named.fd);
+    assert_int_equal(http_listen(first.address, "admin", &other, &e), -1);
+    assert_int_equal(http_listen("127.0.0.1:0", "admin", &other, &e), 0);
+    assert_int_equal(http_listen_beside(other.address, "admin", &all, &same, &e), -1); /* another's */
+    close(other.fd);
+    close(all.fd);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -98,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_port_in_use_is_told_with_what_to_do),
         cmocka_unit_test(malformed_addresses_are_refused_by_name),
         cmocka_unit_test(an_endless_host_name_is_refused),
+        cmocka_unit_test(one_that_is_to_end_gives_way_to_the_next),
         cmocka_unit_test(localhost_is_one_address_and_other_names_are_not_numeric),
     };
 
