@@ -852,9 +852,9 @@
 #define KINESIS_SAYS_EVERY (60 * NSEC_PER_SEC)
 #define KINESIS_TELL_EVERY NSEC_PER_SEC /* the health */
 /* Leases. Calls to their table at the same time, and how long each may take; a request, what of it is the key of a page (DynamoDB's is 3 KiB), an
- * answer (a page is 1 MiB of items, written as JSON); an object of leases, and what one of them may need there (some 500 bytes); how long two
- * rounds of it are apart at most; how many writes in a row are refused before it is said; between two looks at what is due; how long the end may
- * wait for what was read to be safe and written. */
+ * answer (a page is 1 MiB of items, written as JSON); an object of leases, and what one of them may need there (some 500 bytes), or is left with
+ * where a shard's children would have no room else; how long two rounds of it are apart at most; how many writes in a row are refused before it is
+ * said; between two looks at what is due; how long the end may wait for what was read to be safe and written. */
 #define KINESIS_LEASE_CALLS      LIMIT(8U, 2U)
 #define KINESIS_LEASE_TIMEOUT    (5 * NSEC_PER_SEC)
 #define KINESIS_LEASE_MAX        (64 * KIB)
@@ -862,6 +862,7 @@
 #define KINESIS_TABLE_ANSWER_MAX (8 * MIB)
 #define KINESIS_LEASE_OBJECT_MAX LIMIT(3 * MIB, 32 * KIB)
 #define KINESIS_LEASE_BYTES      768
+#define KINESIS_LEASE_TIGHT      640
 #define KINESIS_LEASE_PAUSE      (500 * NSEC_PER_MSEC)
 #define KINESIS_LEASE_CONFLICTS  10U
 #define KINESIS_LEASE_TURN       (20 * NSEC_PER_MSEC)

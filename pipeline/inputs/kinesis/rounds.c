@@ -149,9 +149,33 @@ static int add_item(struct slice text, const struct lease *x, struct buf *out)
     return x ? lease_write(x, out) : buf_add_slice(out, text);
 }
 
-static size_t room_of(size_t bytes)
+/* What those that are there may need. */
+struct taken {
+    size_t bytes, tight; /* with KINESIS_LEASE_BYTES for each, or KINESIS_LEASE_TIGHT */
+};
+
+static void take_room(struct taken *t, size_t bytes)
 {
-    return bytes > KINESIS_LEASE_BYTES ? bytes : KINESIS_LEASE_BYTES;
+    t->bytes += bytes > KINESIS_LEASE_BYTES ? bytes : KINESIS_LEASE_BYTES;
+    t->tight += bytes > KINESIS_LEASE_TIGHT ? bytes : KINESIS_LEASE_TIGHT;
+}
+
+/* The lease of a parent stays until that of a child is there, and so would its room. */
+static bool follows(const struct leases *l, const struct lease *x)
+{
+    bool is = false;
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct leased *parent = x->parents[i][0] ? leases_find(l, x->parents[i]) : NULL;
+
+        is = is || (parent && parent->exists);
+    }
+    return is;
+}
+
+static bool has_room(const struct leases *l, const struct lease *x, const struct taken *t, size_t most)
+{
+    return follows(l, x) ? t->tight + KINESIS_LEASE_TIGHT <= most : t->bytes + KINESIS_LEASE_BYTES <= most;
 }
 
 static int copy_item(struct rounds *r, struct items *items, const struct item *x, struct buf *out)
@@ -171,8 +195,7 @@ static int copy_item(struct rounds *r, struct items *items, const struct item *x
     return w->act.kind == LEASE_DELETE ? 0 : add_item(x->text, &w->act.lease, out);
 }
 
-/* `taken`: what those that are there may need. */
-static int add_new(struct rounds *r, size_t taken, struct buf *out)
+static int add_new(struct rounds *r, const struct leases *l, struct taken *taken, struct buf *out)
 {
     r->no_room = 0;
     for (size_t i = 0; i < r->n; i++) {
@@ -181,24 +204,25 @@ static int add_new(struct rounds *r, size_t taken, struct buf *out)
 
         if (w->there || w->act.kind != LEASE_PUT || w->act.existed)
             continue;
-        w->no_room = taken + KINESIS_LEASE_BYTES > out->max;
+        w->no_room = !has_room(l, &w->act.lease, taken, out->max);
         r->no_room += w->no_room;
         if (w->no_room)
             continue;
         w->holds = true;
         if (add_item(SLICE(""), &w->act.lease, out) < 0)
             return -1;
-        taken += room_of(out->n - before);
+        take_room(taken, out->n - before);
     }
     return 0;
 }
 
 /* `out`: the object as it is wanted. */
-static int make_object(struct rounds *r, bool there, struct slice object, struct buf *out, struct err *e)
+static int make_object(struct rounds *r, const struct leases *l, bool there, struct slice object, struct buf *out,
+                       struct err *e)
 {
+    struct taken taken = {.bytes = 0};
     struct items items;
     struct item x;
-    size_t taken = 0;
     int rc = buf_add_str(out, BEGIN);
 
     for (size_t i = 0; i < r->n; i++)
@@ -207,13 +231,13 @@ static int make_object(struct rounds *r, bool there, struct slice object, struct
         begin_items(&items, object, e);
         while (rc == 0 && next_item(&items, &x)) {
             rc = copy_item(r, &items, &x, out);
-            taken += room_of(x.text.n);
+            take_room(&taken, x.text.n);
         }
         if (items.failed)
             return -1;
     }
     if (rc == 0)
-        rc = add_new(r, taken, out);
+        rc = add_new(r, l, &taken, out);
     if (rc == 0)
         rc = buf_add_str(out, END);
     if (rc < 0)
@@ -275,7 +299,7 @@ int rounds_read(struct rounds *r, struct leases *l, bool there, struct slice obj
                 struct err *e)
 {
     buf_clear(out);
-    if (make_object(r, there, object, out, e) < 0)
+    if (make_object(r, l, there, object, out, e) < 0)
         return -1;
     settle(r, l, false, LEASE_REFUSED, now);
     if (!r->scans)

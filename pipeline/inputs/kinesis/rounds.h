@@ -17,7 +17,8 @@
  * nobody answered (leases.h): each is read again, which the next round does anyhow.
  *
  * The object has a largest size, and what is in it grows: by a checkpoint, by an owner. So new leases are made only as long as each could have
- * KINESIS_LEASE_BYTES; those that are there are renewed as before.
+ * KINESIS_LEASE_BYTES; those that are there are renewed as before. Children of a shard that has a lease are made a little longer: it could not go
+ * without them.
  *
  * No I/O, no clock. Memory: two objects at a time, and what is wanted of each lease.
  */

@@ -161,6 +161,37 @@ static void test_new_leases_leave_room_for_those_that_are_there(void **state)
 #define METRICS "{\"leaseKey\":{\"S\":\"m\"},\"entityType\":{\"S\":\"WORKER_METRICS\"},\"wmt\":{\"N\":\"1\"}}"
 #define OTHERS  LEASE("s-1", "7", ",\"leaseOwner\":{\"S\":\"you\"},\"throughputKBps\":{\"N\":\"1.5\"}")
 
+/* A parent that was read waits for its children's leases, and keeps its own: they get what others may only have later. */
+static void test_children_have_room_where_no_other_has(void **state)
+{
+    static const char OBJECT[] = "{\"Items\":[{\"leaseKey\":{\"S\":\"s-0\"},\"leaseCounter\":{\"N\":\"3\"},"
+                                 "\"checkpoint\":{\"S\":\"SHARD_END\"}}," OTHERS "]}";
+    const nsec later = NOW + FAILOVER + 1; /* s-3 would have been made by somebody else */
+    const char *object;
+    struct rig g;
+
+    (void)state;
+    begin(&g);
+    leases_list(&g.l,
+                &(struct leases_shard){.id = "s-2", .parents = {"s-0", ""}, .first = "2000", .hashes = {"0", "5"}});
+    leases_list(&g.l, &(struct leases_shard){.id = "s-3", .parents = {"", ""}, .first = "1", .hashes = {"7", "8"}});
+    buf_release(&g.out);
+    buf_init(&g.out, 3 * KINESIS_LEASE_TIGHT);
+    assert_true(rounds_collect(&g.r, &g.l, NOW));
+    assert_int_equal(take(&g, OBJECT, NOW), 0);
+    assert_true(rounds_collect(&g.r, &g.l, later));
+    assert_true(take(&g, OBJECT, later) > 0);
+    assert_int_equal(g.r.no_room, 0);
+    assert_has(&g, "{\"leaseKey\":{\"S\":\"s-2\"},\"leaseCounter\":{\"N\":\"0\"}");
+    object = put(&g, later);
+    assert_true(rounds_collect(&g.r, &g.l, later));
+    (void)take(&g, object, later);
+    assert_int_equal(g.r.no_room, 1);
+    assert_null(strstr(buf_cstr(&g.out), "\"leaseKey\":{\"S\":\"s-3\"}"));
+    rounds_over(&g.r, &g.l, LEASE_UNSURE, later, later);
+    end(&g);
+}
+
 /* One lease has changed since it was seen: it alone is refused, and what nobody writes stays, to the byte. */
 static void test_what_is_not_what_it_was_stays_as_it_is(void **state)
 {
@@ -261,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_first_object_has_all_leases_and_then_they_are_taken),
         cmocka_unit_test(test_new_leases_leave_room_for_those_that_are_there),
+        cmocka_unit_test(test_children_have_room_where_no_other_has),
         cmocka_unit_test(test_what_is_not_what_it_was_stays_as_it_is),
         cmocka_unit_test(test_what_was_refused_is_read_again_and_taken_then),
         cmocka_unit_test(test_what_is_no_object_of_leases_is_refused),
