@@ -3,6 +3,7 @@
  * part that has a mistake already is not asked again, so that one mistake is not told twice in other words. */
 #include "pipeline/settings/fields.h"
 
+#include "config/address.h"
 #include "config/node.h"
 #include "config/options.h"
 #include "pipeline/base/limits.h"
@@ -58,6 +59,37 @@ static void check_memory(const struct rules *r)
         for (size_t k = 0; k < settings_outlet_count(st); k++)
             check_delivery_memory(r, settings_outlet(st, k), out);
     }
+}
+
+/* --- addresses -----------------------------------------------------------------------------------------------------
+ */
+
+static const char *numeric(const struct address *at)
+{
+    return strcmp(at->host, "localhost") == 0 ? "127.0.0.1" : at->host;
+}
+
+/* One of them is the other, or has it among others. */
+static bool is_one_address(const struct address *a, const struct address *b)
+{
+    static const char ALL[] = "0.0.0.0";
+    const char *x = numeric(a), *y = numeric(b);
+
+    return a->port == b->port && a->port != 0 &&
+           (strcmp(x, y) == 0 || (strcmp(x, ALL) == 0 && !strchr(y, ':')) || (strcmp(y, ALL) == 0 && !strchr(x, ':')));
+}
+
+/* Else it would be said that another program has it. */
+static void check_addresses(const struct rules *r)
+{
+    struct address api, admin;
+    struct err e;
+
+    if (r->s->api_used && r->s->http_listen && r->s->api.listen && address_parse(r->s->api.listen, &api, &e) == 0 &&
+        address_parse(r->s->http_listen, &admin, &e) == 0 && is_one_address(&api, &admin))
+        cfg_error(r->errs, settings_place(r->s, "admin", "listen"),
+                  "`listen`: the API of this sluice listens there (api.listen `%s`): give one of them another port",
+                  r->s->api.listen);
 }
 
 /* --- formats -------------------------------------------------------------------------------------------------------
@@ -331,6 +363,7 @@ void settings_rules(struct cfg_errors *errs, struct settings *s, const struct se
 
     if (use->all) {
         check_memory(&r);
+        check_addresses(&r);
         settings_loops(errs, s);
     }
     for (size_t i = 0; i < s->stream_count; i++) {
