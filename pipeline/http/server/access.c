@@ -145,7 +145,7 @@ static bool basic_is_right(const struct http_access *a, struct slice coded)
 
         right = user || token;
     }
-    memset(text, 0, sizeof(text));
+    explicit_bzero(text, sizeof(text));
     return right;
 }
 
