@@ -209,7 +209,7 @@ static int end(struct engine *en, struct engine_stream *es, struct err *e)
     (void)engine_await(en, es->stream, stream_has_stopped, clock_mono() + REOPEN_STOP);
     stream_give_up(es->stream);
     if (!engine_await(en, es->stream, stream_has_given_up, clock_mono() + REOPEN_GIVE_UP))
-        return err_set(e, ERR_LIMIT,
+        return err_set(e, atomic_load(&en->stopping) ? ERR_CANCELLED : ERR_LIMIT,
                        "stream `%s`: a write to a destination or to its spool, or a transform does not end; it "
                        "delivers nothing any more until that has ended, and it is changed again",
                        es->conf->name);

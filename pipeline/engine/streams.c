@@ -549,7 +549,7 @@ static int remove_stream(struct engine *en, struct engine_stream *es, nsec mono,
     es->gives_up = true;
     stream_give_up(es->stream);
     if (!engine_await(en, es->stream, stream_has_given_up, mono))
-        return err_set(e, ERR_LIMIT,
+        return err_set(e, atomic_load(&en->stopping) ? ERR_CANCELLED : ERR_LIMIT,
                        "stream `%s`: a write to its destination or to its spool, or a transform does not end; it "
                        "delivers nothing any "
                        "more, and can be removed when that has ended",

@@ -172,6 +172,43 @@ static void the_program_ends_while_a_stream_gives_up(void **state)
     lane_check_at_most(&a, 2); /* what arrived just as the program ended is sent again, under the same name */
 }
 
+static void *remove_until_the_end(void *arg)
+{
+    struct err e = {.code = ERR_NONE};
+
+    assert(engine_remove_stream(rig.engine, "a", LONG_ENOUGH, &e) < 0);
+    peer_is(((struct lane *)arg)->peer, TAKES);
+    return e.code == ERR_CANCELLED ? arg : NULL;
+}
+
+/* It is not the destination's fault then. */
+static void the_end_of_the_program_is_why_a_stream_is_not_removed(void **state)
+{
+    struct stream_settings never = a.conf; /* it is refused in any case */
+    struct err e = {.msg = ""};
+    pthread_t remover;
+    void *cancelled;
+
+    (void)state;
+    never.at_source = true;
+    peer_is(a.peer, HANGS);
+    rig_open(&rig, &a);
+    put(&a, 1, 100);
+    peer_wait_sends(a.peer, 1);
+    assert_int_equal(pthread_create(&remover, NULL, remove_until_the_end, &a), 0);
+    while (!strstr(e.msg, "just being removed")) {
+        assert_int_equal(engine_replace_inputs(rig.engine, &never, &e), -1);
+        usleep(1000);
+    }
+    rig_stop(&rig);
+    pthread_join(remover, &cancelled);
+    assert_non_null(cancelled);
+    rig_start(&rig);
+    rig_open(&rig, &a);
+    assert_int_equal(rig_drain(&rig, "a", LONG_ENOUGH), 0);
+    lane_check_at_most(&a, 2);
+}
+
 static void memory_is_not_forgotten(void **state)
 {
     struct err e;
@@ -929,6 +966,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_that_was_never_drained_keeps_what_it_has, setup, teardown),
         cmocka_unit_test_setup_teardown(a_send_that_hangs_keeps_the_stream_until_it_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(the_program_ends_while_a_stream_gives_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_end_of_the_program_is_why_a_stream_is_not_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_not_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(scripts_go_with_their_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_under_way_are_cancelled, setup, teardown),
