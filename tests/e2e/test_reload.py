@@ -10,6 +10,7 @@ from common import Load, append_lines, numbered_lines, one_stream, stream, tail,
 from firehose import Answer, Firehose
 from harness import free_port, wait_until
 from test_damage import MIB, fill_up, small_disk
+from test_destinations import Lines
 from reloading import hang_up, post, reload, rewrite
 import objects
 
@@ -308,6 +309,8 @@ def test_the_command_reloads_and_says_what_came_of_it(t):
         code, said = run(*args)
         assert code == 2 and "`api.threads`" in said, (code, said)
     rewrite(d, good)
+    code, said = run("reload", "--url", Lines(t).url())  # it says 200 to whatever comes
+    assert code == 1 and "is no admin server of sluice" in said, (code, said)
     d.stop()
     code, said = run("reload")
     assert code == 1 and "is not reached" in said, (code, said)

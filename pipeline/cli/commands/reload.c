@@ -22,6 +22,13 @@ static const char reload_help_end[] =
     "exit status: 0 done, 1 it is not reached, or a stream could not be opened, 2 usage, mistakes, or what takes a\n"
     "restart\n";
 
+/* Who says yes to whatever he is asked is no sluice. The last line is missing where the others left it no room. */
+static bool is_report(const char *text)
+{
+    return strstr(text, ": reloaded: ") || strstr(text, ": a reload would leave: ") || strstr(text, ": warning: ") ||
+           strncmp(text, "stream ", strlen("stream ")) == 0;
+}
+
 int cli_ask_reload(const struct ask_whom *w, const char *path)
 {
     struct buf reply;
@@ -32,6 +39,8 @@ int cli_ask_reload(const struct ask_whom *w, const char *path)
     buf_init(&reply, ADMIN_ANSWER_MAX);
     if (cli_ask(w, path, &status, &reply, &e) < 0) {
         fprintf(stderr, "%s\n", e.msg);
+    } else if (status == CLI_RELOAD_DONE && !is_report(buf_cstr(&reply))) {
+        fputs("what answers there is no admin server of sluice: say with --url where that is\n", stderr);
     } else {
         fputs(buf_cstr(&reply), status == CLI_RELOAD_DONE ? stdout : stderr);
         rc = status == CLI_RELOAD_DONE ? CLI_DONE : status == CLI_RELOAD_MISTAKES ? CLI_USAGE : CLI_FAILED;
