@@ -96,7 +96,7 @@ static void add_packed(struct tail *t, struct tail_file *f, const struct tail_kn
 static struct tail_file *add_file(struct tail *t, const struct tail_stat *st, const char *path, const char *where,
                                   bool matched)
 {
-    struct tail_known *k = tail_known_claim(t, &st->id);
+    struct tail_known *k = tail_known_claim(t, &st->id, matched);
     struct tail_file *f;
 
     if (!k && !matched)

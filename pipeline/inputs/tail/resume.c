@@ -123,14 +123,14 @@ bool tail_known_has_inode(const struct tail *t, uint64_t inode)
 }
 
 /* A device may get another number when the system starts again; then the time of birth must tell. */
-struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id)
+struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id, bool matched)
 {
     struct tail_known *k = known_with_inode(t, id->inode), *end = t->known + t->known_count;
 
     for (; k && k < end && k->id.inode == id->inode; k++) {
         bool same = k->id.born == id->born && (k->id.device == id->device || id->born != 0);
 
-        if (same && !k->claimed) {
+        if (same && !k->claimed && (matched || k->path[0] == '\0' || tail_is_wanted(t, k->path))) {
             k->claimed = true;
             return k;
         }

@@ -244,8 +244,9 @@ void tail_recover(struct tail *t);
 void tail_store_place(struct tail *t, const struct tail_file *f);
 void tail_known_release(struct tail *t);
 bool tail_known_has_inode(const struct tail *t, uint64_t inode);
-/* The stored position of this file, once; NULL when there is none. */
-struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id);
+/* The stored position of this file, once; NULL when there is none. A file that is not `matched` under the name it has now is claimed only if the
+ * one it had first is still wanted: another input of the stream has positions, too. */
+struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id, bool matched);
 /* After the first look: searches for the files of the others, and forgets what is gone. */
 void tail_known_settle(struct tail *t, tail_find_fn find);
 /* Pattern i was walked: what it finds from now on is new. */

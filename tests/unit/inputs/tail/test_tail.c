@@ -670,6 +670,28 @@ static void excluded_and_compressed_files_are_left_alone(void **state)
     mem_free(out[1]);
 }
 
+/* It has a position, as files of another input of the stream have. */
+static void a_file_that_is_not_wanted_any_more_is_left_alone(void **state)
+{
+    char *out[] = {mem_strdup("b*")};
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "a1\n");
+    rig_append(r, "b.log", "b1\n");
+    rig_start(r);
+    rig_wait_incoming(r, 2);
+    rig_stop(r);
+    conf.exclude = (struct cfg_strings){out, 1};
+    rig_append(r, "a.log", "a2\n");
+    rig_append(r, "b.log", "b2\n");
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 3);
+    rig_stop(r);
+    mem_free(out[0]);
+}
+
 static struct io_ops disk;
 static atomic_uint refusals;
 
@@ -1045,6 +1067,7 @@ int main(void)
         T(remote_file_systems_are_known),
         T(once_without_files_is_finished_at_once),
         T(excluded_and_compressed_files_are_left_alone),
+        T(a_file_that_is_not_wanted_any_more_is_left_alone),
     };
 
     return cmocka_run_group_tests_name("tail", tests, NULL, NULL);
