@@ -290,7 +290,7 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
     case TAIL_UNKNOWN:
         return a->gone && !t->env.once ? TAIL_UNDECIDED : TAIL_UNLIKE; /* its past is kept when it is dropped */
     }
-    if (a->gone && !a->past_kept && a->read.offset <= f->size) {
+    if (a->gone && !a->past_kept) { /* f may lack what was written to it after f was made */
         if (!t->env.once && (a->in_flight > 0 || a->read.offset < a->size))
             return TAIL_UNDECIDED;
         tail_past_keep(t, a);

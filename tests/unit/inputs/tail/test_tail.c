@@ -794,6 +794,67 @@ static void a_file_that_is_compressed_before_our_eyes_is_not_read_again(void **s
     assert_int_equal(rig_incoming(r), 5);
 }
 
+struct sought {
+    struct rig *r;
+    const char *name;
+    struct tail_file *f;
+};
+
+static void compare_name(void *ctx, struct tail_file *f)
+{
+    struct sought *s = ctx;
+
+    if (strcmp(strrchr(f->where, '/') + 1, s->name) == 0)
+        s->f = f;
+}
+
+/* On the loop. */
+static struct tail_file *file_named(struct rig *r, const char *name)
+{
+    struct tail *t = (struct tail *)(void *)r->in; /* its first member */
+    struct sought s = {.r = r, .name = name};
+
+    tail_files_each(&t->files, compare_name, &s);
+    return s.f;
+}
+
+struct judging {
+    struct rig *r;
+    bool over;
+};
+
+static void look_at_judgement(void *arg)
+{
+    struct judging *j = arg;
+    struct tail_file *f = file_named(j->r, "a.log.1.gz");
+
+    j->over = f && !f->fresh;
+}
+
+/* Its writer had it open while it was compressed, and wrote a line that is in the deleted file only. */
+static void a_compressed_file_may_lack_what_was_written_last(void **state)
+{
+    struct rig *r = *state;
+    struct judging j = {.r = r};
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    rig_append(r, "a.log", "1\n2\n3\n");
+    rig_start(r);
+    rig_expect(r, "1|2|3|");
+    write_gzip(r, "a.log.1.gz", "1\n2\n3\n", 0);
+    rig_append(r, "a.log", "4\n");
+    rig_expect(r, "4|");
+    remove(rig_path(r, "a.log"));
+    while (!j.over) { /* each line is a turn, and nothing else comes */
+        rig_append(r, "a.log", "5\n");
+        rig_expect(r, "5|");
+        loop_call(r->loop, look_at_judgement, &j);
+    }
+    rig_append(r, "a.log", "6\n");
+    rig_expect(r, "6|");
+}
+
 static void what_the_disk_refused_is_read_again(void **state)
 {
     struct rig *r = *state;
@@ -1045,6 +1106,7 @@ int main(void)
         T(compressed_files_are_read_once),
         T(of_a_file_that_was_compressed_the_rest_is_read),
         T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
+        T(a_compressed_file_may_lack_what_was_written_last),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(a_file_waits_for_deliveries_that_get_on),
