@@ -94,6 +94,8 @@ static bool fits(const struct tail_past *p, const struct tail_file *f, const str
 
     least = least > end / 2 ? least : end / 2;
     least = least > p->place.whole.from ? least : p->place.whole.from;
+    if (end == 0) /* what one stream had delivered is all that tells */
+        end = least = p->place.ahead;
     return (f->size >= end || f->size >= least) && p->inode != f->id.inode && has_stem(c, p->stem) &&
            may_be_copy(f->path, p->path) && born <= p->noticed + CLOCK_SLACK;
 }
@@ -130,7 +132,7 @@ static bool ends_alike(const struct tail_file *f, const struct tail_mark *m, uin
 
 static void pass_over(struct tail_file *f, const struct tail_past *p)
 {
-    f->compare = (struct tail_compare){.below = p->place.offset, .below_number = p->number};
+    f->compare = (struct tail_compare){.begun = true, .below = p->place.offset, .below_number = p->number};
 }
 
 /* The place at the end of a copy that ends earlier than what was read. */
@@ -184,7 +186,7 @@ static void conclude(struct tail *t, struct tail_file *f, const struct tail_past
              KS("path", f->path), KS("original", p->path), KU("offset", place.offset), KU("size", f->size));
     f->read = f->safe = place;
     f->fresh = false;
-    f->compare = (struct tail_compare){.below = 0};
+    f->compare = (struct tail_compare){.begun = false};
     tail_store_place(t, f);
 }
 
@@ -205,6 +207,8 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
         f->compare.at = to->whole.from;
         f->compare.crc = 0;
     }
+    if (!tail_unpack_seek(f, f->compare.at > TAIL_MARK_BYTES ? f->compare.at - TAIL_MARK_BYTES : 0))
+        return;
     for (uint64_t done = 0; done < TAIL_COMPARE_BYTES && f->compare.at < end;) {
         uint64_t left = end - f->compare.at;
         ssize_t n = tail_file_read(f, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), f->compare.at);
@@ -362,8 +366,8 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
     const struct tail_past *p;
     struct tail_stat st;
 
-    if (f->compare.below == 0) { /* not in the middle of it */
-        f->compare = (struct tail_compare){.below = UINT64_MAX};
+    if (!f->compare.begun) {
+        f->compare = (struct tail_compare){.begun = true, .below = UINT64_MAX};
         f->like = TAIL_UNLIKE;
         if (tail_files_open(&t->files, f) == 0)
             learn_fresh(f);
@@ -382,7 +386,7 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
         compare(t, f, p);
         return TAIL_STEP_MORE;
     }
-    f->compare.below = 0;
+    f->compare.begun = false;
     if (f->like == TAIL_UNDECIDED || (f->like == TAIL_LIKE && !t->env.once && t->now < hold_end(f))) {
         f->due = f->like == TAIL_LIKE ? hold_end(f) : t->now;
         return TAIL_STEP_HELD;

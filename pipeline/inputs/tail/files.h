@@ -57,7 +57,8 @@ enum tail_likeness { TAIL_UNLIKE, TAIL_LIKE, TAIL_UNDECIDED };
 
 /* How far a new file was compared with what is gone (tail/copy.c). */
 struct tail_compare {
-    uint64_t below, below_number; /* with everything that was read further; `below` 0: not compared now */
+    bool begun;
+    uint64_t below, below_number; /* with everything that was read further */
     uint64_t number, at;          /* of the one under way, 0: none; and up to where */
     uint32_t crc;
 };

@@ -147,7 +147,7 @@ void tail_past_known(struct tail *t, const struct tail_known *k)
 {
     struct tail_past p = {.inode = k->id.inode, .place = k->place};
 
-    if (k->place.offset > 0 && k->path[0] == '/')
+    if (tail_place_is_any(&k->place) && k->path[0] == '/')
         past_add(t, &p, k->path);
 }
 
@@ -155,7 +155,7 @@ void tail_past_keep(struct tail *t, struct tail_file *f)
 {
     struct tail_past p = {.inode = f->id.inode, .place = f->read};
 
-    if (f->past_kept || f->read.offset == 0)
+    if (f->past_kept || !tail_place_is_any(&f->read))
         return;
     f->past_kept = true;
     take_recent(t, f, &p);

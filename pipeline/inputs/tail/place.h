@@ -77,6 +77,12 @@ struct tail_place {
     uint64_t packed_bytes, packed_modified;
 };
 
+/* Is anything known of what stands in front of it, or was anything behind it delivered? Else it tells no file. */
+static inline bool tail_place_is_any(const struct tail_place *p)
+{
+    return p->mark.length > 0 || p->ahead > 0;
+}
+
 /* `taken` follows; `before` are the bytes of the mark, as they were read. Nothing is ahead any more. */
 void tail_place_advance(struct tail_place *p, struct slice before, struct slice taken);
 /* The stream is ahead by all of `behind` (> 0 bytes), which stands behind the offset. */

@@ -270,6 +270,8 @@ size_t tail_whole_lines(struct slice in, enum tail_encoding e);
 
 /* A compressed file is looked at; what is to be done says *step. 0, or errno. */
 MUST_CHECK int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
+/* It is its turn: goes on to where it is read next. False: once more. What is not compressed is there. */
+MUST_CHECK bool tail_unpack_seek(const struct tail_file *f, uint64_t at);
 /* It waits for something: another one has its turn. */
 void tail_unpack_rest(struct tail *t, struct tail_file *f);
 /* It is as if it had been read to its end. */

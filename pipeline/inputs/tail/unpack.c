@@ -127,13 +127,19 @@ static enum tail_step measure(struct tail *t, struct tail_file *f)
     return TAIL_STEP_READ;
 }
 
+bool tail_unpack_seek(const struct tail_file *f, uint64_t at)
+{
+    struct err ignored; /* should it be damaged, who reads it will know */
+
+    return !f->packed || packed_seek(f->packed, f->fd, at, &ignored) != PACKED_AGAIN;
+}
+
 /* --- a step -------------------------------------------------------------------------------------------------------- */
 
 /* Open, measured or not, and as `st` says. */
 static enum tail_step begin(struct tail *t, struct tail_file *f, const struct tail_stat *st)
 {
     enum tail_step step = TAIL_STEP_READ;
-    struct err e;
 
     f->waits_for_turn = false;
     if (was_read(f, st)) {
@@ -167,8 +173,7 @@ static enum tail_step begin(struct tail *t, struct tail_file *f, const struct ta
     }
     if (step != TAIL_STEP_READ || f->fresh)
         return step;
-    return packed_seek(f->packed, f->fd, f->read.offset - f->read.mark.length, &e) == PACKED_AGAIN ? TAIL_STEP_MORE
-                                                                                                   : TAIL_STEP_READ;
+    return tail_unpack_seek(f, f->read.offset - f->read.mark.length) ? TAIL_STEP_READ : TAIL_STEP_MORE;
 }
 
 int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_step *step)

@@ -19,7 +19,7 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
         f->rewritten = true;
         return TAIL_STEP_END;
     }
-    if (f->read.offset > 0 && log_due(&t->rewritten_log, t->now, TAIL_LOG_PERIOD))
+    if (tail_place_is_any(&f->read) && log_due(&t->rewritten_log, t->now, TAIL_LOG_PERIOD))
         log_warn("file was truncated or rewritten: reading it from its start", KS("stream", t->env.stream),
                  KS("path", f->path), KU("offset", f->read.offset), KU("size", f->size),
                  KU("more_since_last", t->rewritten_log.suppressed),
@@ -35,7 +35,7 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
     f->past_kept = false;
     f->heads = 0;
     f->judged = (struct tail_mark){.length = 0};
-    f->compare = (struct tail_compare){.below = 0};
+    f->compare = (struct tail_compare){.begun = false};
     return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
@@ -111,6 +111,16 @@ enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritt
     return tail_start_over(t, f);
 }
 
+/* What one stream was ahead by; of that the end is known. */
+static bool has_ahead(const struct tail_file *f)
+{
+    size_t n = f->read.ahead < TAIL_MARK_BYTES ? f->read.ahead : TAIL_MARK_BYTES;
+    char bytes[TAIL_MARK_BYTES];
+
+    return n == 0 || (tail_file_read(f, bytes, n, f->read.offset + f->read.ahead - n) == (ssize_t)n &&
+                      tail_mark_of(slice_of(bytes, n)).crc == f->read.ahead_crc);
+}
+
 enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
 {
     char before[TAIL_MARK_BYTES], c;
@@ -123,7 +133,7 @@ enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
         return TAIL_UNKNOWN;
     if (rewritten || f->size > f->read.offset)
         tail_wake(t, f); /* what is new to us is new to whoever reads it */
-    if (f->size >= f->read.offset + f->read.ahead && tail_read_at(f, before, &c, 1, &error) >= 0)
+    if (f->size >= f->read.offset + f->read.ahead && tail_read_at(f, before, &c, 1, &error) >= 0 && has_ahead(f))
         return TAIL_WHOLE;
     (void)tail_start_over(t, f);
     tail_wake(t, f);
