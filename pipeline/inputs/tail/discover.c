@@ -80,7 +80,7 @@ static void add_packed(struct tail *t, struct tail_file *f, const struct tail_kn
         f->name = k->id;
         f->read = f->safe = k->place;
     }
-    f->fresh = f->read.offset == 0 && f->read.packed_bytes == 0;
+    f->fresh = f->read.offset == 0;
     f->size =
         f->read.offset + (f->read.packed_bytes == 0); /* there is something to be read, how much is not known yet */
     if (!k && is_passed_over(t, st)) {

@@ -2,7 +2,7 @@
  * offsets of its text it is a copy like any other (copy.c), so what was delivered of the old one is not delivered again, and the rest is.
  *
  * It is unpacked twice: once to see that it is whole (who compresses it may be at work, or have died) and how long its text is, once to
- * be read. One at a time has what that takes; the others wait until that one waits for something else. What was read to its end and is safe
+ * be read; while somebody writes to it, it waits. One at a time has what that takes; the others wait until that one waits for something else. What was read to its end and is safe
  * is remembered as such, with its size and time, and is not opened again. */
 #include "pipeline/inputs/tail/packed.h"
 #include "pipeline/inputs/tail/tail.h"
@@ -27,7 +27,7 @@ static void wake_next(struct tail *t)
 void tail_unpack_rest(struct tail *t, struct tail_file *f)
 {
     packed_free(&f->packed);
-    if (f->measured && !f->fresh && f->read.offset == f->size && f->in_flight == 0 && !f->refused)
+    if (f->measured && (!f->fresh || f->size == 0) && f->read.offset == f->size && f->in_flight == 0 && !f->refused)
         tail_unpack_pass(t, f, f->stored, f->modified);
     if (t->unpacking == f)
         t->unpacking = NULL;
@@ -65,9 +65,17 @@ static bool was_read(const struct tail_file *f, const struct tail_stat *st)
            f->read.packed_modified == (uint64_t)st->modified;
 }
 
-static bool is_as_measured(const struct tail_file *f, const struct tail_stat *st)
+/* Since it was last looked at. What was unpacked of it is of no use then, and what was passed over may be the copy of something now. */
+static bool has_changed(struct tail_file *f, const struct tail_stat *st)
 {
-    return f->measured && f->stored == st->size && f->modified == st->modified;
+    if (f->stored == st->size && f->modified == st->modified)
+        return false;
+    packed_free(&f->packed);
+    f->measured = false;
+    f->fresh = f->fresh || f->read.offset == 0;
+    f->stored = st->size;
+    f->modified = st->modified;
+    return true;
 }
 
 static const char *hint_of(enum packed_answer why)
@@ -101,8 +109,9 @@ static void give_up(struct tail *t, struct tail_file *f, enum packed_answer why,
 static enum tail_step wait_for_the_rest(struct tail *t, struct tail_file *f, enum packed_answer why,
                                         const struct err *e)
 {
-    nsec quiet = clock_wall() - f->modified;
+    nsec quiet = clock_wall() - f->modified; /* by the file server's clock, which may be another */
 
+    quiet = quiet < 0 ? -quiet : quiet;
     if (why != PACKED_CUT || t->env.once || quiet > TAIL_PACKED_GIVE_UP) {
         give_up(t, f, why, e);
         return TAIL_STEP_END;
@@ -151,7 +160,9 @@ static enum tail_step begin(struct tail *t, struct tail_file *f, const struct ta
         tail_files_close(&t->files, f);
         return TAIL_STEP_END;
     }
-    if (is_as_measured(f, st) && !f->fresh && f->read.offset == f->size)
+    if (t->now >= f->again && has_changed(f, st) && !t->env.once) /* somebody writes to it: not before he has rested */
+        f->again = t->now + TAIL_PACKED_AGAIN;
+    if (f->measured && !f->fresh && f->read.offset == f->size)
         return TAIL_STEP_END; /* it is woken when all is safe */
     f->due = f->again;
     if (t->now < f->again)
@@ -161,16 +172,8 @@ static enum tail_step begin(struct tail *t, struct tail_file *f, const struct ta
     if (f->waits_for_turn)
         return TAIL_STEP_HELD;
     f->flush = true; /* what is compressed does not grow */
-    if (!is_as_measured(f, st)) {
-        if (f->measured || f->stored != st->size || f->modified != st->modified) { /* not in the middle of it */
-            packed_free(&f->packed);
-            f->packed = packed_new();
-        }
-        f->measured = false;
-        f->stored = st->size;
-        f->modified = st->modified;
+    if (!f->measured)
         step = measure(t, f);
-    }
     if (step != TAIL_STEP_READ || f->fresh)
         return step;
     return tail_unpack_seek(f, f->read.offset - f->read.mark.length) ? TAIL_STEP_READ : TAIL_STEP_MORE;

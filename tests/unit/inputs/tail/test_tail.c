@@ -855,6 +855,46 @@ static void look_at_judgement(void *arg)
     j->over = f && !f->fresh;
 }
 
+struct writing {
+    struct rig *r;
+    enum tail_step step;
+    bool unpacks;
+};
+
+static void grow_and_read(void *arg)
+{
+    struct writing *w = arg;
+    struct tail *t = (struct tail *)(void *)w->r->in;
+    struct tail_file *f = file_named(w->r, "a.log.1.gz");
+
+    rig_append(w->r, "a.log.1.gz", "x");
+    f->again = 0; /* it is looked at now */
+    t->now = clock_mono();
+    w->step = tail_read(t, f);
+    w->unpacks = f->packed || t->unpacking == f;
+    tail_set_state(t, f, TAIL_HELD);
+}
+
+/* However often it is looked at. */
+static void what_is_being_compressed_is_not_unpacked(void **state)
+{
+    enum { TEXT = 2 * TAIL_PACKED_STEP_BYTES };
+    struct rig *r = *state;
+    struct writing w = {.r = r};
+    char *text = mem_alloc(TEXT + 1);
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    memset(text, 'x', TEXT);
+    write_gzip(r, "a.log.1.gz", text, 8);
+    mem_free(text);
+    rig_start(r);
+    rig_append(r, "a.log", "1\n");
+    rig_expect(r, "1|");
+    loop_call(r->loop, grow_and_read, &w);
+    assert_true(w.step == TAIL_STEP_HELD && !w.unpacks);
+}
+
 static void of_a_file_that_was_begun_at_its_end_the_rest_is_read(void **state)
 {
     enum { OLD = 3 * TAIL_PACKED_STEP_BYTES };
@@ -1156,6 +1196,7 @@ int main(void)
         T(compressed_files_are_read_once),
         T(of_a_file_that_was_compressed_the_rest_is_read),
         T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
+        T(what_is_being_compressed_is_not_unpacked),
         T(of_a_file_that_was_begun_at_its_end_the_rest_is_read),
         T(a_compressed_file_may_lack_what_was_written_last),
         T(what_the_disk_refused_is_read_again),
