@@ -359,9 +359,11 @@ static enum tail_step take_shaped(struct tail *t, struct tail_file *f, struct fr
     return f->read.offset < f->size ? TAIL_STEP_MORE : TAIL_STEP_END;
 }
 
-static enum shape_end end_of(const struct tail *t, const struct tail_file *f, size_t got)
+static enum shape_end end_of(const struct tail *t, const struct tail_file *f, const struct tail_hole *h, size_t got)
 {
-    if (f->read.offset + got < f->size)
+    if (h->ends)
+        return SHAPE_ENDS;
+    if (!h->found && f->read.offset + got < f->size)
         return SHAPE_GOES_ON;
     if (t->stopping)
         return f->gone || f->is_packed ? SHAPE_ENDS : SHAPE_PAUSES;
@@ -379,7 +381,7 @@ static bool ends_whole(struct slice raw, enum tail_encoding e)
 static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, struct frame **fr, char *raw, size_t want,
                                        bool *small)
 {
-    struct shape_in in = {.encoding = tail_encoding_of(t, f), .most = want >= LINES_READ_MAX};
+    struct shape_in in = {.encoding = tail_encoding_of(t, f)};
     const struct shape_sink sink = {space, wrote, *fr};
     char before[TAIL_MARK_BYTES];
     struct shape_out out;
@@ -398,7 +400,8 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
     if (hole.found && hole.at == 0)
         return tail_pass_hole(t, f, slice_of(before, f->read.mark.length), &hole);
     in.bytes = slice_of(raw, hole.at);
-    in.end = hole.ends ? SHAPE_ENDS : end_of(t, f, (size_t)got);
+    in.end = end_of(t, f, &hole, (size_t)got);
+    in.most = want >= LINES_READ_MAX && !hole.found; /* what stands in front of a hole goes on when that is filled */
     in.ahead[f->read.ahead_stream] = f->read.ahead;
     shape_set_file(t->shape, f->path);
     out = shape_run(t->shape, &in, &sink);

@@ -1,5 +1,6 @@
 #include "tests/unit/inputs/input_rig.h"
 
+#include "pipeline/inputs/lines.h"
 #include "pipeline/inputs/tail/tail.h"
 
 #include <stdatomic.h>
@@ -247,6 +248,32 @@ static void holes_between_lines_are_left_out(void **state)
     rig_wait_incoming(r, 7);
     assert_int_equal(rig_incoming_bytes(r), strlen("onetorntwothreefour") + 3);
     close(fd);
+}
+
+/* Room for more is no reason to end a record, and none to wait for ever. */
+static void a_record_of_several_lines_in_front_of_a_hole_ends_by_its_time(void **state)
+{
+    static const off_t sizes[] = {2 * TAIL_READ_BYTES, 2 * LINES_READ_MAX};
+    struct rig *r = *state;
+
+    conf.multiline.start = mem_strdup("^S");
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        int fd = open(rig_path(r, "a.log"), O_RDWR | O_CREAT, 0600);
+
+        assert_int_equal(write(fd, "S1\n a\n", 6), 6);
+        assert_int_equal(ftruncate(fd, sizes[i]), 0);
+        if (lseek(fd, 4, SEEK_HOLE) >= sizes[i]) { /* no file system that knows of holes */
+            close(fd);
+            break;
+        }
+        rig_start(r);
+        rig_expect(r, "S1\n a|");
+        assert_int_equal(metrics_get(&r->metrics, METRIC_INPUT_SPLIT_LINES), 0);
+        rig_stop(r);
+        remove(rig_path(r, "a.log"));
+        close(fd);
+    }
+    mem_free(conf.multiline.start);
 }
 
 static void utf_16_becomes_utf_8(void **state)
@@ -1186,6 +1213,7 @@ int main(void)
         T(the_copy_of_a_file_that_is_truncated_is_not_read_again),
         T(zeros_that_a_truncation_leaves_are_left_out),
         T(holes_between_lines_are_left_out),
+        T(a_record_of_several_lines_in_front_of_a_hole_ends_by_its_time),
         T(utf_16_becomes_utf_8),
         T(half_a_character_waits_for_its_other_half),
         T(a_deleted_file_is_read_to_its_end),
