@@ -968,6 +968,8 @@
 /* Zeros that are passed over in one step; a whole block of them is no text, whoever wrote them. */
 #define TAIL_ZEROS_STEP_BYTES LIMIT(4 * MIB, 4 * KIB)
 #define TAIL_ZEROS_READ_BYTES LIMIT(64 * KIB, 512)
+/* Of a hole between lines that is larger than twice that. */
+#define TAIL_HOLE_STEP_BYTES LIMIT(64 * MIB, 8 * KIB)
 /* A file that is read from its end on is so from its last line, which is looked for in this much. */
 #define TAIL_LAST_LINE_BYTES LIMIT(64 * KIB, 8 * KIB)
 /* Bytes before the offset that are fingerprinted, in every position that is stored; and the first bytes of a file: seven powers
@@ -1006,7 +1008,7 @@
 #define TAIL_ONCE_LOOKS 10
 
 /* Truncated or deleted files that a tail remembers, to recognise their copies; and for how long. */
-#define TAIL_PASTS_MAX LIMIT(256, 64)
+#define TAIL_PASTS_MAX LIMIT(4096, 64)
 #define TAIL_PAST_KEEP (24 * 3600 * NSEC_PER_SEC)
 /* Files of a tail whose last bytes are kept for the same reason; and how many of each, at least, if they came in one go (at
  * most twice as many). */

@@ -7,6 +7,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/inputs/tail/tail.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define LEAST 512  /* no file system has smaller blocks */
@@ -61,22 +62,33 @@ struct tail_hole tail_find_hole(const struct tail_file *f, struct slice in, bool
     return h;
 }
 
+static const char zeros[TAIL_ZEROS_READ_BYTES];
+
+/* A piece of it was passed by the step before. */
+static bool is_inside(struct slice before)
+{
+    return before.n == TAIL_MARK_BYTES && memcmp(before.p, zeros, TAIL_MARK_BYTES) == 0;
+}
+
+/* Its zeros are in the checksum of all that was read: a huge one takes several steps, none of which leaves so little of it that it would not be
+ * known as one. */
 enum tail_step tail_pass_hole(struct tail *t, struct tail_file *f, struct slice before, const struct tail_hole *h)
 {
-    static const char zeros[TAIL_ZEROS_READ_BYTES];
-    uint64_t all = h->to - f->read.offset;
+    uint64_t all = h->to - f->read.offset, to = h->to;
 
     f->hollow = !h->ends;
     if (f->hollow)
         return TAIL_STEP_END;
-    if (log_due(&t->zeros_log, t->now, TAIL_LOG_PERIOD))
+    if (all > 2 * TAIL_HOLE_STEP_BYTES)
+        to = f->read.offset + TAIL_HOLE_STEP_BYTES;
+    if (!is_inside(before) && log_due(&t->zeros_log, t->now, TAIL_LOG_PERIOD))
         log_warn("a hole in a file is left out: nobody wrote its zeros", KS("stream", t->env.stream),
                  KS("path", f->path), KU("offset", f->read.offset), KU("bytes", all),
                  KU("more_since_last", t->zeros_log.suppressed),
                  KS("hint", "the power failed before what was written was on the disk, or two programs write to it"));
-    metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, all);
-    while (f->read.offset < h->to) {
-        uint64_t left = h->to - f->read.offset;
+    metrics_add(t->env.metrics, METRIC_INPUT_SKIPPED_BYTES, to - f->read.offset);
+    while (f->read.offset < to) {
+        uint64_t left = to - f->read.offset;
 
         tail_place_advance(&f->read, before, slice_of(zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros)));
         before = slice_of(zeros, TAIL_MARK_BYTES); /* a hole has more than that */
