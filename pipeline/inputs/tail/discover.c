@@ -305,6 +305,7 @@ void tail_look(struct tail *t)
     nsec took, period = t->polling ? TAIL_POLL_PERIOD : t->conf->rescan;
 
     t->look++;
+    t->look_wanted = false;
     tail_pasts_expire(t);
     t->looking = true;
     for (size_t i = 0; i < t->pattern_count; i++) {

@@ -68,6 +68,7 @@ void tail_hurry(struct tail *t)
 
 void tail_look_soon(struct tail *t)
 {
+    t->look_wanted = true;
     if (t->look_at > t->look_earlier)
         t->look_at = t->look_earlier;
 }

@@ -76,7 +76,7 @@ static void tell_finished(struct tail *t)
 {
     if (!t->env.once || t->told_finished || t->in_flight > 0 || !TAILQ_EMPTY(&t->ready) || !TAILQ_EMPTY(&t->held_back))
         return;
-    if (t->look_at <= t->look_earlier && t->look < TAIL_ONCE_LOOKS) { /* a file was renamed before its turn came */
+    if (t->look_wanted && t->look < TAIL_ONCE_LOOKS) { /* a file was renamed before its turn came */
         uv_timer_start(&t->again, look_again, (uint64_t)(TAIL_LOOK_GAP / NSEC_PER_MSEC), 0);
         return;
     }

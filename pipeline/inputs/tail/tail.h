@@ -153,6 +153,7 @@ struct tail {
     bool fresh_packed; /* likewise, or not for compressed files */
     bool matched;      /* and it has found a file */
     bool polling;      /* a folder cannot be watched, so looks are frequent; said once */
+    bool look_wanted;  /* soon, since the last one */
     nsec look_at;      /* mono; when the next look is due */
     nsec look_earlier; /* mono; the earliest next one: looks are kept to a small part of the time */
     nsec now;          /* mono; of the current callback */

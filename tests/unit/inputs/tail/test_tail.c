@@ -449,6 +449,34 @@ static void once_reads_everything_and_says_so(void **state)
     assert_int_equal(rig_incoming(r), 3);
 }
 
+struct looks {
+    struct rig *r;
+    uint64_t count;
+};
+
+static void count_looks(void *arg)
+{
+    struct looks *l = arg;
+
+    l->count = ((struct tail *)(void *)l->r->in)->look; /* its first member */
+}
+
+/* Also when a look takes so long that the next one is due at once. */
+static void once_looks_once_when_nothing_is_missing(void **state)
+{
+    struct rig *r = *state;
+    struct looks looks = {.r = r};
+
+    conf.rescan = 1;
+    r->once = true;
+    rig_append(r, "a.log", "one\n");
+    rig_start(r);
+    rig_wait_finished(r);
+    rig_expect(r, "one|");
+    loop_call(r->loop, count_looks, &looks);
+    assert_int_equal(looks.count, 1);
+}
+
 static void once_reads_lines_that_are_longer_than_one_read(void **state)
 {
     size_t n = 3 * TAIL_READ_BYTES;
@@ -1236,6 +1264,7 @@ int main(void)
         T(a_deleted_file_does_not_wait),
         T(a_file_whose_writer_truncates_it_does_not_wait),
         T(once_reads_everything_and_says_so),
+        T(once_looks_once_when_nothing_is_missing),
         T(once_reads_lines_that_are_longer_than_one_read),
         T(records_of_several_lines_wait_for_the_next_or_the_time),
         T(a_record_that_was_open_begins_anew),
