@@ -63,6 +63,35 @@ def test_each_entry_is_a_record_once(t):
     assert d.logged("fields for which a record has no room", level="warn")
 
 
+def test_what_is_removed_or_copied_while_it_is_behind(t):
+    """journald removes what was not read yet, as the spool is full: that is told. It copies what was read (from memory to the disk, at each start of
+    the machine): that is no loss, and nothing comes twice."""
+    d = daemon(t, options={"start": "beginning"}, spool={"limit": "4MiB"}, interval="1s")
+    append(t, range(0, 60), LARGE=t.random.randbytes(100_000))
+    os.rename(t.path("journal", "system.journal"), t.path("journal", "system@0001.journal"))
+    append(t, range(60, 70))
+    with open(t.path("sluice"), "wb"):
+        pass  # a file where the destination wants a folder
+    d.start()
+    wait_until("the first entries", lambda: d.books("app").incoming >= 5, 60 * t.slow)
+    os.remove(t.path("journal", "system@0001.journal"))
+    d.wait_logged("entries of the journal were removed before they were read", level="warn", timeout=60 * t.slow)
+    os.unlink(t.path("sluice"))
+    wait_until("the last entry", lambda: "line 000069" in messages(t), 60 * t.slow)
+    d.stop()
+
+    copied = daemon(t, "copied", options={"start": "beginning", "path": t.path("copies")})
+    for i in range(2):
+        os.makedirs(t.path("copies"))
+        append(t, range(0, 5 + i), file="../copies/system")
+        copied.spawn("--once").wait_exit()
+        assert sorted(messages(t, "copied")) == expected(range(5 + i)) and not copied.logged("removed before they were read")
+        os.rename(t.path("copies"), t.path(f"copies{i}"))
+
+
+test_what_is_removed_or_copied_while_it_is_behind.one_thread = True
+
+
 def test_where_it_begins_and_what_it_takes(t):
     """start: end; filters; entries that are removed before they were read; --once."""
     d = daemon(t, options={"priority": "warning", "units": ["app"], "identifiers": ["me"], "match": ["_TRANSPORT=stdout"], "fields": ["MESSAGE", "PRIORITY"]})

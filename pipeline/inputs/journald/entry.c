@@ -205,6 +205,13 @@ bool entry_cursor_parse(const char *cursor, struct entry_cursor *out)
     return has_number && has_time && out->log[0] != '\0';
 }
 
+bool entry_cursor_same(const char *cursor, const char *other)
+{
+    const char *a = strstr(cursor, ";b="), *b = strstr(other, ";b=");
+
+    return a && b && strcmp(a, b) == 0;
+}
+
 bool entry_cursor_gap(const struct entry_cursor *last, const struct entry_cursor *next, uint64_t *gap)
 {
     if (strcmp(last->log, next->log) != 0 || next->number <= last->number)

@@ -53,6 +53,9 @@ struct entry_cursor {
 };
 MUST_CHECK bool entry_cursor_parse(const char *cursor, struct entry_cursor *out);
 
+/* journald copies entries, from memory to the disk when that is there: the copy has another number, of another log, and is the same otherwise. */
+bool entry_cursor_same(const char *cursor, const char *other);
+
 /* How many entries stood between the two, at most. False: that cannot be said, they are of two logs. */
 MUST_CHECK bool entry_cursor_gap(const struct entry_cursor *last, const struct entry_cursor *next, uint64_t *gap);
 

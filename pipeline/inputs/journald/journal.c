@@ -223,13 +223,24 @@ static int look_for(sd_journal *j, const char *cursor, struct journal_gone *gone
     rc = rc < 0 ? rc : sd_journal_next(j);
     if (rc <= 0)
         return rc;
-    rc = sd_journal_test_cursor(j, cursor);
-    if (rc != 0)
-        return rc;
     rc = get_cursor(j, next);
-    if (rc >= 0)
+    if (rc >= 0 && !entry_cursor_same(cursor, next))
         compare(cursor, next, gone);
     return rc;
+}
+
+int journal_look_back(const struct journald_conf *c, const char *base_dir, const char *cursor,
+                      struct journal_gone *gone, struct err *e)
+{
+    sd_journal *j;
+    int rc;
+
+    *gone = (struct journal_gone){.any = false};
+    if (open_it(&j, c, base_dir, e) < 0)
+        return -1;
+    rc = look_for(j, cursor, gone);
+    sd_journal_close(j);
+    return rc < 0 ? refuse(e, "the journal cannot be looked through", rc) : 0;
 }
 
 static int go_to(struct journal *jl, const char *cursor, struct journal_gone *gone, const struct journald_conf *c)
@@ -316,6 +327,14 @@ static int read_entry(struct journal *jl, struct entry *entry, nsec *wall)
     return read_fields(jl->j, entry);
 }
 
+/* It stands at the entry of the cursor. */
+static bool is_at(sd_journal *j, const char *cursor)
+{
+    char here[JOURNALD_CURSOR_MAX];
+
+    return get_cursor(j, here) >= 0 && entry_cursor_same(cursor, here);
+}
+
 int journal_next(struct journal *jl, struct entry *entry, nsec *wall, uint64_t *damaged, struct err *e)
 {
     char last[JOURNALD_CURSOR_MAX];
@@ -326,7 +345,7 @@ int journal_next(struct journal *jl, struct entry *entry, nsec *wall, uint64_t *
 
         snprintf(last, sizeof(last), "%s", jl->cursor);
         jl->passes = false;
-        if (passes && sd_journal_test_cursor(jl->j, last) > 0)
+        if (passes && is_at(jl->j, last))
             continue;
         if (read_entry(jl, entry, wall) >= 0)
             return 1;
@@ -348,14 +367,4 @@ struct pollfd journal_pollfd(const struct journal *jl, nsec *until)
 bool journal_changed(struct journal *jl)
 {
     return sd_journal_process(jl->j) == SD_JOURNAL_INVALIDATE;
-}
-
-bool journal_oldest(struct journal *jl, nsec *wall)
-{
-    uint64_t from, to;
-
-    if (sd_journal_get_cutoff_realtime_usec(jl->j, &from, &to) <= 0)
-        return false;
-    *wall = (nsec)(from * NSEC_PER_USEC_U);
-    return true;
 }

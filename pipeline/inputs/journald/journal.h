@@ -61,7 +61,8 @@ MUST_CHECK int journal_next(struct journal *jl, struct entry *entry, nsec *wall,
 struct pollfd journal_pollfd(const struct journal *jl, nsec *until);
 /* Looks at what has changed: files that came and went. True: some have gone or come. */
 bool journal_changed(struct journal *jl);
-/* When the oldest entry that is there was written; false: there is none. */
-bool journal_oldest(struct journal *jl, nsec *wall);
+/* What is gone behind the entry with this cursor, if that is gone. */
+MUST_CHECK int journal_look_back(const struct journald_conf *c, const char *base_dir, const char *cursor,
+                                 struct journal_gone *gone, struct err *e);
 
 #endif

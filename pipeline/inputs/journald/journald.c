@@ -33,8 +33,9 @@ struct input {
     /* The thread's. */
     struct journal journal;
     struct entry entry;
-    char taken[JOURNALD_CURSOR_MAX]; /* cursor of the last entry that was taken */
-    nsec taken_wall, wall;           /* its time; that of the entry in hand */
+    char taken[JOURNALD_CURSOR_MAX]; /* cursor of the last entry that was taken; "": the spool knows it */
+    char begun[JOURNALD_CURSOR_MAX]; /* where it began at its first start; the spool may not have it yet */
+    nsec wall;                       /* time of the entry in hand */
     uint64_t number, damaged;
     nsec mark_at;        /* mono */
     struct slice record; /* in hand */
@@ -87,24 +88,37 @@ static void failed(struct input *in, const char *doing, const struct err *e, nse
                       now);
 }
 
-/* Behind what the spool has; at the first start as the options say, which is stored, so that it stays so. */
+/* As the options say, which is stored, so that it stays so. */
+static int begin_first(struct input *in, struct journal_gone *gone, struct err *e)
+{
+    char first[JOURNALD_CURSOR_MAX];
+
+    if (journal_first(in->conf, in->env.base_dir, clock_wall(), first, e) < 0 ||
+        journal_open(&in->journal, in->conf, in->env.base_dir, first, gone, e) < 0)
+        return -1;
+    snprintf(in->begun, sizeof(in->begun), "%s", first);
+    snprintf(in->taken, sizeof(in->taken), "%s", first);
+    spool_remember(in->env.spool, in->position_name, slice_str(first));
+    return 0;
+}
+
+/* Behind what was taken last, which may not be in the spool yet; else behind what is there. */
 static int open_journal(struct input *in, nsec now, struct err *e)
 {
     struct stored s = {in->position_name, in->taken};
     struct journal_gone gone;
-    bool known;
+    int rc;
 
-    in->taken[0] = '\0';
-    spool_positions(in->env.spool, find_cursor, &s);
-    known = in->taken[0] != '\0';
     if (journal_check(in->conf, in->env.base_dir, e) < 0)
         return -1;
-    if (!known && journal_first(in->conf, in->env.base_dir, clock_wall(), in->taken, e) < 0)
+    if (in->taken[0] == '\0')
+        spool_positions(in->env.spool, find_cursor, &s);
+    if (in->taken[0] == '\0')
+        snprintf(in->taken, sizeof(in->taken), "%s", in->begun);
+    rc = in->taken[0] == '\0' ? begin_first(in, &gone, e)
+                              : journal_open(&in->journal, in->conf, in->env.base_dir, in->taken, &gone, e);
+    if (rc < 0)
         return -1;
-    if (journal_open(&in->journal, in->conf, in->env.base_dir, in->taken, &gone, e) < 0)
-        return -1;
-    if (!known)
-        spool_remember(in->env.spool, in->position_name, slice_str(in->taken));
     if (gone.any)
         say_gone(in, &gone, now);
     in->at_end = in->held = false;
@@ -170,7 +184,6 @@ static bool put(struct input *in, nsec now)
     }
     in->held = false;
     snprintf(in->taken, sizeof(in->taken), "%s", in->journal.cursor);
-    in->taken_wall = in->wall;
     return true;
 }
 
@@ -215,14 +228,15 @@ static void read_entries(struct input *in, nsec now)
     input_health_oldest(in->env.health, in->at_end ? 0 : in->wall);
 }
 
-/* Files were removed while it was behind: did they have what comes next? */
+/* Files came or went while it was behind, perhaps because the spool is full: did those have what comes next? */
 static void look_at_changes(struct input *in, nsec now)
 {
-    struct journal_gone g = {.any = true, .from = in->taken_wall};
+    struct journal_gone g;
+    struct err ignored;
 
-    if (!journal_changed(&in->journal) || in->at_end || in->held || in->taken_wall == 0)
+    if (!journal_changed(&in->journal) || in->at_end || in->journal.cursor[0] == '\0')
         return;
-    if (journal_oldest(&in->journal, &g.to) && g.to > in->taken_wall)
+    if (journal_look_back(in->conf, in->env.base_dir, in->journal.cursor, &g, &ignored) == 0 && g.any)
         say_gone(in, &g, now);
 }
 
@@ -258,6 +272,7 @@ static void look_at_window(struct input *in, nsec now)
         return;
     journal_close(&in->journal);
     in->held = false;
+    in->taken[0] = '\0';
     window_reset(&in->window);
 }
 

@@ -189,6 +189,18 @@ static void cursors(void **state)
     assert_false(entry_cursor_gap(&a, &b, &gap));
 }
 
+static void copies_of_an_entry(void **state)
+{
+    static const char CURSOR[] = "s=0639c7b6;i=4e1;b=6c7c;m=4fc7;t=4d23d;x=eb9d";
+
+    (void)state;
+    assert_true(entry_cursor_same(CURSOR, CURSOR));
+    assert_true(entry_cursor_same(CURSOR, "s=f;i=1;b=6c7c;m=4fc7;t=4d23d;x=eb9d"));
+    assert_false(entry_cursor_same(CURSOR, "s=0639c7b6;i=4e1;b=6c7c;m=4fc7;t=4d23d;x=eb9e"));
+    assert_false(entry_cursor_same(CURSOR, "s=0639c7b6;i=4e1;b=6c7d;m=4fc7;t=4d23d;x=eb9d"));
+    assert_false(entry_cursor_same("^", "^"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_record_is_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(more_fields_than_there_may_be, setup, teardown),
         cmocka_unit_test(cursors),
+        cmocka_unit_test(copies_of_an_entry),
     };
 
     return cmocka_run_group_tests_name("journald_entry", tests, NULL, NULL);
