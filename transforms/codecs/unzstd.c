@@ -7,9 +7,13 @@
 
 #include <zstd.h>
 
+/* A frame, or one that has nothing of the text: pzstd's files begin with such. */
 bool unzstd_looks_so(struct slice in)
 {
-    return slice_starts(in, SLICE("\x28\xb5\x2f\xfd"));
+    bool skippable =
+        in.n >= 4 && (unsigned char)in.p[0] >> 4 == 5 && slice_starts(slice_from(in, 1), SLICE("\x2a\x4d\x18"));
+
+    return skippable || slice_starts(in, SLICE("\x28\xb5\x2f\xfd"));
 }
 
 /* One step into the room that `out` has. *left: 0 at the end of a frame. */
