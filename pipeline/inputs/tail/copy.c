@@ -83,6 +83,14 @@ static bool may_be_copy(const char *path, const char *original)
     return strlen(name_of(path)) >= strlen(name_of(original)) && strcmp(path, original) != 0;
 }
 
+/* By what is known of both, without opening them. */
+static bool begin_alike(const struct tail_heads *a, const struct tail_heads *b)
+{
+    unsigned both = a->n < b->n ? a->n : b->n;
+
+    return both == 0 || a->crc[both - 1] == b->crc[both - 1];
+}
+
 /* --- is it the copy of something that is gone? ------------------------------------------------------------------- */
 
 /* The copy is there before the truncation is. It may lack what was written after it was made, if that is still known, and not most of
@@ -97,7 +105,7 @@ static bool fits(const struct tail_past *p, const struct tail_file *f, const str
     if (end == 0) /* what one stream had delivered is all that tells */
         end = least = p->place.ahead;
     return (f->size >= end || f->size >= least) && p->inode != f->id.inode && has_stem(c, p->stem) &&
-           may_be_copy(f->path, p->path) && born <= p->noticed + CLOCK_SLACK;
+           may_be_copy(f->path, p->path) && begin_alike(&f->heads, &p->heads) && born <= p->noticed + CLOCK_SLACK;
 }
 
 static bool comes_before(const struct tail_past *p, uint64_t offset, uint64_t number)
@@ -249,10 +257,10 @@ void tail_note_head(struct tail_file *f, struct slice first)
     uint32_t crc = 0;
     size_t done = 0;
 
-    f->heads = 0; /* of what was in it before, nothing is left to tell */
-    for (size_t n; f->heads < TAIL_HEADS && (n = (size_t)TAIL_HEAD_BYTES << f->heads) <= first.n; done = n) {
+    f->heads.n = 0; /* of what was in it before, nothing is left to tell */
+    for (size_t n; f->heads.n < TAIL_HEADS && (n = (size_t)TAIL_HEAD_BYTES << f->heads.n) <= first.n; done = n) {
         crc = crc32c(crc, slice_of(first.p + done, n - done));
-        f->head[f->heads++] = crc;
+        f->heads.crc[f->heads.n++] = crc;
     }
 }
 
@@ -277,7 +285,7 @@ static void learn_head(struct tail_file *f)
 {
     char bytes[TAIL_HEADS_BYTES];
 
-    if (f->heads < TAIL_HEADS && f->fd >= 0)
+    if (f->heads.n < TAIL_HEADS && f->fd >= 0)
         tail_note_head(f, head_of(f, bytes));
 }
 
@@ -331,13 +339,13 @@ static enum tail_likeness liken_to_kin(struct tail *t, struct tail_file *f, uint
 
     for (struct tail_file *a = LIST_FIRST(tail_files_kin(&t->files, stem)); a && seen < TAIL_KIN_MAX;
          a = LIST_NEXT(a, kin)) {
-        unsigned *left, both = f->heads < a->heads ? f->heads : a->heads;
+        unsigned *left;
 
         if (a->stem != stem)
             continue;
         seen++;
-        /* By what is known of both, without opening them: of `a` as it was read, whatever became of it. */
-        if ((both > 0 && f->head[both - 1] != a->head[both - 1]) || !may_wait_for(f, a))
+        /* What `a` was read as counts here, whatever became of it. */
+        if (!begin_alike(&f->heads, &a->heads) || !may_wait_for(f, a))
             continue;
         left = is_near(f, a) ? &near : &far;
         if (*left == 0)
@@ -381,7 +389,8 @@ enum tail_step tail_judge(struct tail *t, struct tail_file *f)
             f->grown = t->now;
         }
     }
-    p = tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
+    /* Without a decision it waits whatever the pasts say, and asks again soon: they can be long. */
+    p = f->like != TAIL_UNDECIDED && tail_files_open(&t->files, f) == 0 ? next_past(t, f, &c) : NULL;
     if (p) {
         compare(t, f, p);
         return TAIL_STEP_MORE;

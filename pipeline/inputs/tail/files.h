@@ -55,6 +55,12 @@ enum tail_state {
 /* Is a new file like one that is there (tail/copy.c)? */
 enum tail_likeness { TAIL_UNLIKE, TAIL_LIKE, TAIL_UNDECIDED };
 
+/* So many of these are known: the CRC of the first 64, 128, 256, ... bytes. */
+struct tail_heads {
+    unsigned n;
+    uint32_t crc[TAIL_HEADS];
+};
+
 /* How far a new file was compared with what is gone (tail/copy.c). */
 struct tail_compare {
     bool begun;
@@ -111,9 +117,8 @@ struct tail_file {
     TAILQ_ENTRY(tail_file) queue; /* of its state */
     TAILQ_ENTRY(tail_file) handle;
     LIST_ENTRY(tail_file) by_inode, kin; /* in its buckets */
-    unsigned heads;                      /* so many of these are known: */
-    uint32_t head[TAIL_HEADS];           /* the CRC of the first 64, 128, 256, ... bytes */
-    uint32_t stem;                       /* of its path */
+    struct tail_heads heads;
+    uint32_t stem; /* of its path */
 };
 TAILQ_HEAD(tail_queue, tail_file);
 LIST_HEAD(tail_bucket, tail_file);

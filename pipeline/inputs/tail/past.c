@@ -153,7 +153,7 @@ void tail_past_known(struct tail *t, const struct tail_known *k)
 
 void tail_past_keep(struct tail *t, struct tail_file *f)
 {
-    struct tail_past p = {.inode = f->id.inode, .place = f->read};
+    struct tail_past p = {.inode = f->id.inode, .place = f->read, .heads = f->heads};
 
     if (f->past_kept || !tail_place_is_any(&f->read))
         return;

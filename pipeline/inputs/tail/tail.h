@@ -102,7 +102,8 @@ struct tail_past {
     struct tail_place place;
     char *path;
     uint32_t stem;
-    char *recent; /* what was read last of it, up to the place; may be NULL */
+    struct tail_heads heads; /* of an earlier run: none are known */
+    char *recent;            /* what was read last of it, up to the place; may be NULL */
     size_t recent_n;
 };
 

@@ -33,7 +33,7 @@ enum tail_step tail_start_over(struct tail *t, struct tail_file *f)
     f->read = f->safe = (struct tail_place){.encoding = f->read.encoding};
     f->fresh = f->fleeting = true;
     f->past_kept = false;
-    f->heads = 0;
+    f->heads.n = 0;
     f->judged = (struct tail_mark){.length = 0};
     f->compare = (struct tail_compare){.begun = false};
     return f->size > 0 ? TAIL_STEP_MORE : TAIL_STEP_END;

@@ -825,6 +825,24 @@ static void compressed_files_are_read_once(void **state)
     assert_int_equal(rig_incoming(r), 5);
 }
 
+static void compressed_files_that_are_not_read_any_more_are_left_alone(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    write_gzip(r, "a.log.1.gz", "1\n", 0);
+    rig_start(r);
+    rig_expect(r, "1|");
+    rig_stop(r);
+    conf.compressed = TAIL_COMPRESSED_LEAVE;
+    rig_append(r, "a.log", "2\n");
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    rig_expect(r, "2|");
+}
+
 static void of_a_file_that_was_compressed_the_rest_is_read(void **state)
 {
     struct rig *r = *state;
@@ -1250,6 +1268,7 @@ int main(void)
         T(more_files_than_handles),
         T(more_files_than_descriptors),
         T(compressed_files_are_read_once),
+        T(compressed_files_that_are_not_read_any_more_are_left_alone),
         T(of_a_file_that_was_compressed_the_rest_is_read),
         T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
         T(what_is_being_compressed_is_not_unpacked),
