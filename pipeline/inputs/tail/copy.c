@@ -289,6 +289,15 @@ static void learn_head(struct tail_file *f)
         tail_note_head(f, head_of(f, bytes));
 }
 
+/* Whether `a` was renamed or deleted a look finds out, unless its file system is not there. */
+static enum tail_likeness wait_for_look(struct tail *t, const struct tail_file *a)
+{
+    if (t->env.once || (!a->gone && !tail_device_is_there(a->where, a->id.device)))
+        return TAIL_UNLIKE;
+    tail_look_soon(t);
+    return TAIL_UNDECIDED;
+}
+
 /* Whether it is whole is found out first; if it is not, its past tells the rest. */
 static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
 {
@@ -299,6 +308,8 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
         break;
     case TAIL_REWRITTEN:
         return a->fresh ? TAIL_UNLIKE : TAIL_UNDECIDED; /* fresh: it has started over, and its past is kept */
+    case TAIL_ELSEWHERE:
+        return wait_for_look(t, a);
     case TAIL_UNKNOWN:
         return a->gone && !t->env.once ? TAIL_UNDECIDED : TAIL_UNLIKE; /* its past is kept when it is dropped */
     }

@@ -217,13 +217,11 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
 
 static enum tail_step open_failed(struct tail *t, struct tail_file *f, int error)
 {
-    bool elsewhere = error == ELOOP && !t->conf->follow_symlinks;
-
-    if (error != ENOENT && error != ENOTDIR && error != ESTALE && !elsewhere) {
+    if (!tail_is_elsewhere(t, error)) {
         tail_fail(t, f, "open", error);
         return TAIL_STEP_FAILED;
     }
-    tail_look_soon(t); /* renamed or deleted: the look finds out */
+    tail_look_soon(t);
     return TAIL_STEP_END;
 }
 

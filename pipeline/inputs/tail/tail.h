@@ -305,7 +305,10 @@ MUST_CHECK int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten
 /* Nothing new, but it was written to: is it still the same? */
 enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritten);
 
-enum tail_whole_answer { TAIL_WHOLE, TAIL_REWRITTEN, TAIL_UNKNOWN /* it cannot be opened */ };
+/* An error of tail_refresh(): it is not where it was found last, so it was renamed or deleted. A look finds out. */
+bool tail_is_elsewhere(const struct tail *t, int error);
+
+enum tail_whole_answer { TAIL_WHOLE, TAIL_REWRITTEN, TAIL_ELSEWHERE, TAIL_UNKNOWN /* it cannot be opened */ };
 /* Is what was read of it still in it? If not it starts over, or will soon. */
 enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f);
 

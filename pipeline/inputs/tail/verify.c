@@ -101,6 +101,11 @@ int tail_refresh(struct tail *t, struct tail_file *f, bool *rewritten)
     return 0;
 }
 
+bool tail_is_elsewhere(const struct tail *t, int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ESTALE || (error == ELOOP && !t->conf->follow_symlinks);
+}
+
 enum tail_step tail_verify_end(struct tail *t, struct tail_file *f, bool rewritten)
 {
     char before[TAIL_MARK_BYTES], c;
@@ -125,12 +130,13 @@ enum tail_whole_answer tail_is_whole(struct tail *t, struct tail_file *f)
 {
     char before[TAIL_MARK_BYTES], c;
     bool rewritten;
-    int error = 0;
+    int error = 0, rc;
 
     if (f->refused || f->rewritten)
         return TAIL_REWRITTEN;
-    if (tail_refresh(t, f, &rewritten) != 0)
-        return TAIL_UNKNOWN;
+    rc = tail_refresh(t, f, &rewritten);
+    if (rc != 0)
+        return tail_is_elsewhere(t, rc) ? TAIL_ELSEWHERE : TAIL_UNKNOWN;
     if (rewritten || f->size > f->read.offset)
         tail_wake(t, f); /* what is new to us is new to whoever reads it */
     if (f->size >= f->read.offset + f->read.ahead && tail_read_at(f, before, &c, 1, &error) >= 0 && has_ahead(f))

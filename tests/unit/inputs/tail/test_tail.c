@@ -994,6 +994,35 @@ static void of_a_file_that_was_begun_at_its_end_the_rest_is_read(void **state)
     rig_expect(r, "2|");
 }
 
+/* No handle tells that the original was deleted: it was closed, as there are more files than handles. */
+static void a_copy_waits_until_its_original_is_looked_for(void **state)
+{
+    static const char *const others[] = {"b.log", "c.log", "d.log"};
+    struct rig *r = *state;
+    struct judging j = {.r = r};
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    conf.max_open_files = 1;
+    rig_append(r, "a.log", "1\n2\n");
+    rig_start(r);
+    rig_expect(r, "1|2|");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        rig_append(r, others[i], "x\n");
+        rig_expect(r, "x|");
+    }
+    write_gzip(r, "compressed", "1\n2\n", 0);
+    remove(rig_path(r, "a.log"));
+    rig_rename(r, "compressed", "a.log.1.gz");
+    while (!j.over) {
+        rig_append(r, "b.log", "y\n");
+        rig_expect(r, "y|");
+        loop_call(r->loop, look_at_judgement, &j);
+    }
+    rig_append(r, "b.log", "z\n");
+    rig_expect(r, "z|");
+}
+
 /* Its writer had it open while it was compressed, and wrote a line that is in the deleted file only. */
 static void a_compressed_file_may_lack_what_was_written_last(void **state)
 {
@@ -1273,6 +1302,7 @@ int main(void)
         T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
         T(what_is_being_compressed_is_not_unpacked),
         T(of_a_file_that_was_begun_at_its_end_the_rest_is_read),
+        T(a_copy_waits_until_its_original_is_looked_for),
         T(a_compressed_file_may_lack_what_was_written_last),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
