@@ -2,6 +2,7 @@
  * behind each of their records. */
 #include "pipeline/inputs/otlp/records.h"
 
+#include "pipeline/base/limits.h"
 #include "pipeline/inputs/otlp/text.h"
 
 #include <string.h>
@@ -70,9 +71,10 @@ static bool find_item(struct otlp_reader *r)
             enter_metric(r, message);
         } else if (take(&r->resource.rest, OTLP_ROW, &message)) {
             enter(&r->scope, message);
-            r->folded = false;
+            r->folded = r->scope_large = false;
         } else if (take(&r->rest, OTLP_REQUEST_RESOURCES, &message)) {
             enter(&r->resource, message);
+            r->resource_large = false;
         } else {
             return false;
         }
@@ -97,14 +99,27 @@ static int fold_level(struct otlp_writer *w, const struct otlp_level *level, con
     return nested ? buf_add_char(w->out, '}') : 0;
 }
 
+static bool is_hopeless(const struct otlp_reader *r)
+{
+    return r->resource_large || r->scope_large;
+}
+
+/* 0: see is_hopeless(). */
 static int fold(struct otlp_reader *r, struct otlp_writer *w)
 {
-    if (r->folded)
+    if (r->folded || is_hopeless(r))
         return 0;
     buf_clear(w->out);
-    if (fold_level(w, &r->resource, &otlp_resource, "resource", "resource.") < 0 ||
-        fold_level(w, &r->scope, &otlp_scope, "scope", "scope.") < 0)
+    r->resource_fits = false;
+    if (fold_level(w, &r->resource, &otlp_resource, "resource", "resource.") < 0)
         return -1;
+    r->resource_large = w->out->n > RECORD_MAX_BYTES;
+    if (r->resource_large)
+        return 0;
+    r->resource_fits = true;
+    if (fold_level(w, &r->scope, &otlp_scope, "scope", "scope.") < 0)
+        return -1;
+    r->scope_large = w->out->n > RECORD_MAX_BYTES;
     r->folded = true;
     r->folded_n = w->out->n;
     return 0;
@@ -174,6 +189,12 @@ static int write_folded(const struct otlp_reader *r, struct buf *text)
     return buf_add(text, text->p, r->folded_n) < 0 ? -1 : buf_add_char(text, '}');
 }
 
+static enum otlp_next too_large(struct otlp_reader *r)
+{
+    r->has_item = false;
+    return OTLP_TOO_LARGE;
+}
+
 enum otlp_next otlp_next(struct otlp_reader *r, struct buf *text, struct slice *record)
 {
     struct otlp_writer w = {.out = text, .shape = r->shape};
@@ -185,15 +206,24 @@ enum otlp_next otlp_next(struct otlp_reader *r, struct buf *text, struct slice *
     }
     if (fold(r, &w) < 0)
         return OTLP_FULL;
+    if (is_hopeless(r))
+        return too_large(r);
     text->n = r->folded_n;
-    if (write_item(r, &w) < 0 || write_folded(r, text) < 0)
+    if (write_item(r, &w) < 0)
+        return OTLP_FULL;
+    if (text->n + 1 > RECORD_MAX_BYTES) /* what is folded stands in front now, and comes behind it */
+        return too_large(r);
+    if (write_folded(r, text) < 0)
         return OTLP_FULL;
     *record = slice_of(text->p + r->folded_n, text->n - r->folded_n);
     r->has_item = false;
     return OTLP_RECORD;
 }
 
+/* What found no room for its resource or its scope finds none for the others of these. */
 void otlp_pass(struct otlp_reader *r)
 {
+    r->resource_large |= !r->folded && !r->resource_fits;
+    r->scope_large |= !r->folded && r->resource_fits;
     r->has_item = false;
 }

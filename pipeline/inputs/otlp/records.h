@@ -4,10 +4,12 @@
  *     otlp_check(OTLP_LOGS, body)             all of it is as it should be
  *     otlp_open(&r, OTLP_LOGS, shape, body);
  *     while ((got = otlp_next(&r, &text, &record)) != OTLP_END)
- *         OTLP_RECORD    it is in `record`
- *         OTLP_FULL      it needs more than `text` may hold: raise text.max and ask again, or otlp_pass() it by
+ *         OTLP_RECORD       it is in `record`
+ *         OTLP_FULL         it needs more than `text` may hold: raise text.max and ask again, or otlp_pass() it by
+ *         OTLP_TOO_LARGE    it is larger than a record may be, and passed by
  *
- * `text` belongs to the reader while it reads: at its front is what resource and scope say, made once for all of a scope.
+ * `text` belongs to the reader while it reads: at its front is what resource and scope say, made once for all of a scope. Where that alone is too
+ * large, no record of theirs costs more than to be counted.
  *
  * Ownership  slices point into the body and into `text`. Threads: plain values; pure functions.
  */
@@ -38,9 +40,10 @@ struct otlp_reader {
     struct slice item; /* the one that is next */
     bool has_item, folded;
     size_t folded_n;
+    bool resource_fits, resource_large, scope_large; /* its text; more than a record may be */
 };
 
-enum otlp_next { OTLP_RECORD, OTLP_END, OTLP_FULL };
+enum otlp_next { OTLP_RECORD, OTLP_END, OTLP_FULL, OTLP_TOO_LARGE };
 
 void otlp_open(struct otlp_reader *r, enum otlp_signal signal, struct otlp_shape shape, struct slice body);
 MUST_CHECK enum otlp_next otlp_next(struct otlp_reader *r, struct buf *text, struct slice *record);

@@ -256,7 +256,6 @@ enum step {
 static void leave_out(struct session *s, struct export *x, struct listen_route *r)
 {
     x->left_out++;
-    otlp_pass(&x->reader);
     listen_bad(s->conn, r, "a record is larger than a record may be: it is left out",
                "the sender has heard of it; let it send less at a time");
 }
@@ -273,10 +272,15 @@ static enum step put_records(struct session *s, struct export *x, struct listen_
             case OTLP_END:
                 return STEP_DONE;
             case OTLP_FULL:
-                if (s->text.max == most)
+                if (s->text.max == most) {
+                    otlp_pass(&x->reader);
                     leave_out(s, x, r);
-                else if (!grow(s, &s->text, most))
+                } else if (!grow(s, &s->text, most)) {
                     return STEP_NO_ROOM;
+                }
+                continue;
+            case OTLP_TOO_LARGE:
+                leave_out(s, x, r);
                 continue;
             case OTLP_RECORD:
                 x->has_record = true;

@@ -117,14 +117,12 @@ static int note_left_out(struct push_request *rq, uint64_t left_out, const char 
     return rc;
 }
 
-static int leave_out(struct push_request *rq, struct otlp_reader *r, uint64_t *left_out, char why[200])
+static void leave_out(struct push_request *rq, uint64_t *left_out, char why[200])
 {
     snprintf(why, 200, "a record may have %llu bytes (limits.record), and what was made of this one has more",
              (unsigned long long)RECORD_MAX_BYTES);
     push_left_out(rq, "%s", why);
-    otlp_pass(r);
     ++*left_out;
-    return 0;
 }
 
 static int read_records(struct push_request *rq, struct slice body, struct buf *text)
@@ -145,10 +143,16 @@ static int read_records(struct push_request *rq, struct slice body, struct buf *
             return note_left_out(rq, left_out, why);
         case OTLP_FULL:
             rc = push_scratch_more(rq, most);
-            rc = rc > 0 ? leave_out(rq, &r, &left_out, why) : rc;
+            if (rc > 0) {
+                otlp_pass(&r);
+                leave_out(rq, &left_out, why);
+            }
+            break;
+        case OTLP_TOO_LARGE:
+            leave_out(rq, &left_out, why);
             break;
         case OTLP_RECORD:
-            rc = record.n > RECORD_MAX_BYTES ? leave_out(rq, &r, &left_out, why) : push_add(rq, record, SLICE(""));
+            rc = push_add(rq, record, SLICE(""));
             break;
         }
         if (rc < 0)

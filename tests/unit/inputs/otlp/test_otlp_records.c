@@ -240,6 +240,66 @@ static void what_lacks_room_is_asked_for_again_or_passed(void **state)
     buf_release(&made);
 }
 
+/* {"resourceLogs": [what has n bytes of attributes and three records in two scopes, what has one record]} */
+static void two_resources(size_t n, struct buf *made)
+{
+    struct buf json;
+
+    buf_init(&json, 64 * MIB);
+    assert_int_equal(
+        buf_add_str(&json,
+                    "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\""),
+        0);
+    assert_int_equal(buf_reserve(&json, n), 0);
+    memset(json.p + json.n, 'x', n);
+    json.n += n;
+    assert_int_equal(buf_add_str(&json, "\"}}]},\"scopeLogs\":[{\"logRecords\":[{},{}]},{\"logRecords\":[{}]}]},"
+                                        "{\"scopeLogs\":[{\"logRecords\":[{}]}]}]}"),
+                     0);
+    from_json(OTLP_LOGS, buf_slice(&json), made);
+    buf_release(&json);
+}
+
+/* Nothing is made for the records behind the first one: a request of many would cost hours. */
+static void a_resource_that_is_too_large_costs_its_text_once(void **state)
+{
+    struct buf made, text;
+    struct otlp_reader r;
+    struct slice record;
+
+    (void)state;
+    buf_init(&made, 64 * MIB);
+    for (int bounded = 0; bounded < 2; bounded++) {
+        two_resources(RECORD_MAX_BYTES, &made);
+        buf_init(&text, bounded ? 1024 : 3 * RECORD_MAX_BYTES);
+        otlp_open(&r, OTLP_LOGS, (struct otlp_shape){0}, buf_slice(&made));
+        if (bounded) {
+            assert_int_equal(otlp_next(&r, &text, &record), OTLP_FULL);
+            otlp_pass(&r);
+        } else {
+            assert_int_equal(otlp_next(&r, &text, &record), OTLP_TOO_LARGE);
+        }
+        buf_release(&text);
+        text.max = 0;
+        assert_int_equal(otlp_next(&r, &text, &record), OTLP_TOO_LARGE);
+        assert_int_equal(otlp_next(&r, &text, &record), OTLP_TOO_LARGE);
+        text.max = 1024;
+        assert_int_equal(otlp_next(&r, &text, &record), OTLP_RECORD);
+        assert_true(slice_is(record, "{\"signal\":\"log\"}"));
+        assert_int_equal(otlp_next(&r, &text, &record), OTLP_END);
+        buf_release(&text);
+    }
+    two_resources(RECORD_MAX_BYTES - 30, &made); /* it fits, and no record does with it: it is not copied behind one */
+    buf_init(&text, RECORD_MAX_BYTES + 1024);
+    otlp_open(&r, OTLP_LOGS, (struct otlp_shape){0}, buf_slice(&made));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(otlp_next(&r, &text, &record), OTLP_TOO_LARGE);
+    assert_int_equal(otlp_next(&r, &text, &record), OTLP_RECORD);
+    assert_int_equal(otlp_next(&r, &text, &record), OTLP_END);
+    buf_release(&text);
+    buf_release(&made);
+}
+
 static void read_corpus(const char *name, struct buf *out)
 {
     char path[128];
@@ -343,6 +403,7 @@ int main(void)
         cmocka_unit_test(what_is_no_request_says_why),
         cmocka_unit_test(values_lie_only_so_deep_in_one_another),
         cmocka_unit_test(what_lacks_room_is_asked_for_again_or_passed),
+        cmocka_unit_test(a_resource_that_is_too_large_costs_its_text_once),
         cmocka_unit_test(protobuf_and_json_say_the_same),
         cmocka_unit_test(doubles_have_as_few_digits_as_they_need),
         cmocka_unit_test(answers_are_protobuf_or_json),
