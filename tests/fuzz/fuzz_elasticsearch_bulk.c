@@ -23,7 +23,7 @@ static bool is_within(struct slice part, struct slice all)
     return part.n == 0 || (part.p >= all.p && part.p + part.n <= all.p + all.n);
 }
 
-static void look_at(const struct bulk_item *item, struct slice all)
+static void look_at(struct bulk_item *item, struct slice all)
 {
     struct slice left, name, value;
     struct buf room, facts, out;

@@ -161,7 +161,7 @@ static int add_member(struct buf *out, const char *name, struct json_string valu
                : 0;
 }
 
-int bulk_envelope(const struct bulk_item *item, struct slice index, struct buf *out)
+int bulk_envelope(struct bulk_item *item, struct slice index, struct buf *out)
 {
     const struct json_string *m = item->members;
 
@@ -172,7 +172,9 @@ int bulk_envelope(const struct bulk_item *item, struct slice index, struct buf *
     if (add_member(out, "_index", m[BULK_INDEX]) < 0 || add_member(out, "_id", m[BULK_ID]) < 0 ||
         add_member(out, "routing", m[BULK_ROUTING]) < 0 || add_member(out, "pipeline", m[BULK_PIPELINE]) < 0)
         return -1;
-    return buf_add_str(out, ",\"_source\":") < 0 || buf_add_slice(out, item->document) < 0 || buf_add_char(out, '}') < 0
-               ? -1
-               : 0;
+    if (buf_add_str(out, ",\"_source\":") < 0 || buf_add_slice(out, item->document) < 0 || buf_add_char(out, '}') < 0)
+        return -1;
+    if (out->n > RECORD_MAX_BYTES)
+        item->wrong = "the document is larger than a record may be, with its action and index around it";
+    return 0;
 }

@@ -46,7 +46,8 @@ MUST_CHECK enum bulk_read bulk_next(struct bulk_reader *r, struct bulk_item *ite
  * room is left out. `room`: for values that have escapes. */
 void bulk_facts(const struct bulk_item *item, struct slice index, struct buf *room, struct buf *facts);
 
-/* {"action":"create","_index":"logs","_id":"7","_source":{...}}, of members that are there. -1: there is no room. */
-MUST_CHECK int bulk_envelope(const struct bulk_item *item, struct slice index, struct buf *out);
+/* {"action":"create","_index":"logs","_id":"7","_source":{...}}, of members that are there. -1: there is no room. Where that is larger
+ * than a record may be, item->wrong says so. */
+MUST_CHECK int bulk_envelope(struct bulk_item *item, struct slice index, struct buf *out);
 
 #endif

@@ -142,7 +142,7 @@ static int note_item(struct bulk_request *b, const struct bulk_item *item)
     return note_fate(b, item);
 }
 
-static int store_item(struct bulk_request *b, const struct bulk_item *item)
+static int store_item(struct bulk_request *b, struct bulk_item *item)
 {
     const struct bulk_conf *conf = push_conf_of(b->rq);
     struct slice record = item->document;
@@ -156,6 +156,8 @@ static int store_item(struct bulk_request *b, const struct bulk_item *item)
             return -1;
         if (bulk_envelope(item, b->index, scratch) < 0)
             return push_refuse(b->rq, MHD_HTTP_BAD_REQUEST, "the name of the index in the URL is too long");
+        if (item->wrong)
+            return 0;
         record = buf_slice(scratch);
     }
     return push_add(b->rq, record, buf_slice(&b->facts));
@@ -170,11 +172,11 @@ static int read_items(struct bulk_request *b, struct slice body)
     if (note_str(b, BEGIN GOOD) < 0)
         return -1;
     while ((is = bulk_next(&r, &item)) == BULK_ITEM) {
+        if (!item.wrong && store_item(b, &item) < 0)
+            return -1;
         if (item.wrong) {
             b->failed = true;
             push_left_out(b->rq, "line %lu of a _bulk request: %s", r.line, item.wrong);
-        } else if (store_item(b, &item) < 0) {
-            return -1;
         }
         if (note_item(b, &item) < 0)
             return -1;

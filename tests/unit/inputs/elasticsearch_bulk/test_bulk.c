@@ -175,6 +175,32 @@ static void an_envelope_has_what_is_known(void **state)
     }
 }
 
+/* Of several documents it is the one that is wrong, and not the request. */
+static void what_is_too_large_with_its_envelope_is_wrong(void **state)
+{
+    struct buf body, out;
+
+    (void)state;
+    buf_init(&body, 2 * RECORD_MAX_BYTES);
+    buf_init(&out, 2 * RECORD_MAX_BYTES);
+    for (int more = 0; more < 2; more++) {
+        struct slice around = SLICE("{\"action\":\"index\",\"_source\":}");
+        struct bulk_item item;
+
+        buf_clear(&body);
+        buf_clear(&out);
+        assert_int_equal(buf_add_str(&body, "{\"index\":{}}\n{\"n\":\""), 0);
+        for (size_t n = strlen("{\"n\":\"\"}"); n < RECORD_MAX_BYTES - around.n + (size_t)more; n++)
+            assert_int_equal(buf_add_char(&body, 'x'), 0);
+        assert_int_equal(buf_add_str(&body, "\"}"), 0);
+        item = item_of(buf_cstr(&body));
+        assert_int_equal(bulk_envelope(&item, SLICE(""), &out), 0);
+        assert_int_equal(item.wrong != NULL, more);
+    }
+    buf_release(&body);
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +210,7 @@ int main(void)
         cmocka_unit_test(behind_what_is_no_action_nothing_is_read),
         cmocka_unit_test(what_the_action_says_becomes_facts),
         cmocka_unit_test(an_envelope_has_what_is_known),
+        cmocka_unit_test(what_is_too_large_with_its_envelope_is_wrong),
     };
 
     return cmocka_run_group_tests_name("bulk", tests, NULL, NULL);
