@@ -113,7 +113,7 @@ struct slice push_take_scratch(struct push_request *rq)
 
 int push_note(struct push_request *rq, struct slice text)
 {
-    if (rq->note.n + text.n > PUSH_REPLY_MAX)
+    if (rq->note.n + text.n > PUSH_REPLY_MAX || rq->note.n + text.n > rq->in->push->max_body)
         return push_refuse(rq, rq->too_large, "its answer would be too long: ask for less at a time");
     if (make_room(rq, &rq->note, text.n) < 0)
         return -1;

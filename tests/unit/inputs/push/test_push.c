@@ -104,11 +104,14 @@ static int head(struct push_request *rq, const char *method, const char *beneath
 
 static int read_lines(struct push_request *rq, struct slice body)
 {
+    static const char note[2048];
     struct slice line;
 
     while (slice_take_line(&body, &line)) {
         if (slice_is(line, "refuse"))
             return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "refused");
+        if (slice_is(line, "long"))
+            return push_note(rq, slice_of(note, sizeof(note)));
         if (slice_is(line, "bad"))
             push_left_out(rq, "line %s", "bad");
         else if (push_add(rq, line, SLICE("")) < 0)
@@ -244,6 +247,20 @@ static void what_is_refused_has_stored_nothing(void **state)
     assert_int_equal(rig_incoming(r), 0);
 }
 
+/* The sender is to know which of the two is too long. */
+static void a_long_answer_is_no_long_body(void **state)
+{
+    struct rig *r = *state;
+    struct fake f = {.status = 0};
+
+    rig_start(r);
+    conf.max_body = 1024;
+    ask(r->in, &f, "POST", SLICE("long\n"), 100);
+    conf.max_body = 8 * MIB;
+    assert_int_equal(f.status, MHD_HTTP_CONTENT_TOO_LARGE);
+    assert_non_null(strstr(f.body, "its answer would be too long"));
+}
+
 static void without_memory_it_is_said_that_it_may_come_later(void **state)
 {
     struct rig *r = *state;
@@ -341,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_is_stored_and_then_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_refused_has_stored_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_answer_is_no_long_body, setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory_it_is_said_that_it_may_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_request_that_comes_again_is_known_whatever_is_known_of_it, setup,
                                         teardown),
