@@ -541,7 +541,8 @@
 /* Labels and metadata of one entry that is pushed to Loki, as JSON. */
 #define LOKI_LABELS_MAX LIMIT(256 * KIB, 16 * KIB)
 /* gRPC, of one connection: calls at a time; what may come before it is asked for more; of a head, of all and of what is kept; what an
- * answer says; a call may take so long to come; a request of which some is stored, and the rest finds no room, is given up then. */
+ * answer says; a call may take so long to come; a request of which some is stored, and the rest finds no room, is given up then; one of which none is, when
+ * the stream has had no room for so long. */
 #define GRPC_STREAMS           LIMIT(100, 4)
 #define GRPC_WINDOW            LIMIT(1 * MIB, 64 * KIB)
 #define GRPC_HEADERS_MAX       (16 * KIB)
@@ -551,6 +552,7 @@
 #define GRPC_DETAILS_MAX       2048
 #define GRPC_CALL_TIME         (60 * NSEC_PER_SEC)
 #define GRPC_ROOM_TIME         (5 * NSEC_PER_SEC)
+#define GRPC_BUSY_TIME         (1 * NSEC_PER_SEC)
 #define GRPC_TEXT_ROOM         LIMIT(64 * KIB, 1 * KIB)
 /* What is kept of the attributes that Firehose sends with each request. */
 #define PUSH_ATTRIBUTE_NAME_MAX 240

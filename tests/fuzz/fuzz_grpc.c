@@ -25,6 +25,21 @@ static void check(bool holds)
         abort();
 }
 
+static size_t most(void *ctx)
+{
+    (void)ctx;
+    return MESSAGE_MAX;
+}
+
+static bool headed(void *ctx, struct grpc_call *call)
+{
+    struct peer *p = ctx;
+
+    if (grpc_authorization(call))
+        check(strlen(grpc_authorization(call)) < (1 << 20));
+    return p->turn++ % 16 != 15;
+}
+
 static bool room(void *ctx, size_t bytes)
 {
     struct peer *p = ctx;
@@ -42,8 +57,7 @@ static void asked(void *ctx, struct grpc_call *call)
     size_t sum = strlen(grpc_path(call)) + strlen(grpc_encoding(call)) + message.n;
 
     check(message.n <= MESSAGE_MAX && sum < 2 * MESSAGE_MAX);
-    if (grpc_authorization(call))
-        check(strlen(grpc_authorization(call)) < (1 << 20));
+    check(!grpc_authorization(call) && (!grpc_is_unwanted(call) || message.n == 0));
     for (size_t i = 0; i < message.n; i++)
         sum += (size_t)message.p[i];
     switch (p->turn++ % 3) {
@@ -77,7 +91,7 @@ static int sent(void *ctx, struct slice bytes)
     return bytes.n > 0 ? 0 : -1;
 }
 
-static const struct grpc_ops ops = {.room = room, .asked = asked, .gone = gone};
+static const struct grpc_ops ops = {.most = most, .room = room, .headed = headed, .asked = asked, .gone = gone};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -88,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why;
     nsec now = 1;
 
-    p.g = grpc_new(&ops, &p, MESSAGE_MAX);
+    p.g = grpc_new(&ops, &p);
     check(p.g != NULL);
     if (size > 0 && !(data[0] & 0x80))
         check(grpc_read(p.g, slice_of(PREFACE, sizeof(PREFACE)), now, &why) == 0);

@@ -162,6 +162,8 @@ MUST_CHECK enum listen_answer listen_put(struct listen_conn *c, struct listen_ro
 /* As window_fits(): so many records that are put next for this route become safe together. Or LISTEN_LATER. */
 MUST_CHECK enum listen_answer listen_fits(struct listen_conn *c, struct listen_route *r, uint32_t records, size_t data,
                                           size_t facts);
+/* For how long nothing could be put for it; 0: it could. */
+nsec listen_blocked(const struct listen_route *r);
 /* In read(): what it leaves is the beginning of a message of so many bytes, at least. So its memory is no larger than need be. */
 void listen_expect(struct listen_conn *c, size_t bytes);
 /* Is the message with this id in the spool, or on its way there? */

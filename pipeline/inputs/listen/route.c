@@ -267,6 +267,11 @@ static enum listen_answer later(struct listen_conn *c, struct listen_route *r)
     return LISTEN_LATER;
 }
 
+nsec listen_blocked(const struct listen_route *r)
+{
+    return r->blocked ? hub_of(r->in)->mono - r->blocked : 0;
+}
+
 static enum listen_answer too_large(struct listen_conn *c, struct listen_route *r, size_t n, const char *most,
                                     const char *hint)
 {

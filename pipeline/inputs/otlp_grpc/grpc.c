@@ -24,7 +24,8 @@ static const char NO_MEMORY[] = "there is no memory for it now; send it again";
 
 struct grpc_call {
     int32_t id;
-    bool asked, answered;
+    bool unwanted;                   /* its message */
+    bool asked, answered, ended;     /* ended: its client sends no more */
     bool is_post, is_grpc, is_large; /* its head */
     char path[GRPC_PATH_MAX + 1], encoding[16];
     char *authorization;
@@ -38,7 +39,7 @@ struct grpc_call {
 struct grpc {
     const struct grpc_ops *ops;
     void *ctx;
-    size_t message_max, held;
+    size_t held;
     nsec now;
     nghttp2_session *h2;
     LIST_HEAD(, grpc_call) calls;
@@ -59,6 +60,13 @@ void grpc_drop_message(struct grpc *g, struct grpc_call *call)
     (void)g->ops->room(g->ctx, g->held); /* less than before */
 }
 
+static void drop_authorization(struct grpc_call *call)
+{
+    if (call->authorization)
+        mem_wipe(call->authorization);
+    call->authorization = NULL;
+}
+
 static void free_call(struct grpc *g, struct grpc_call *call)
 {
     LIST_REMOVE(call, link);
@@ -66,8 +74,7 @@ static void free_call(struct grpc *g, struct grpc_call *call)
         grpc_drop_message(g, call);
     buf_release(&call->in);
     buf_release(&call->out);
-    if (call->authorization)
-        mem_wipe(call->authorization);
+    drop_authorization(call);
     mem_free(call);
 }
 
@@ -84,6 +91,11 @@ const char *grpc_authorization(const struct grpc_call *call)
 const char *grpc_encoding(const struct grpc_call *call)
 {
     return call->encoding;
+}
+
+bool grpc_is_unwanted(const struct grpc_call *call)
+{
+    return call->unwanted;
 }
 
 bool grpc_is_packed(const struct grpc_call *call)
@@ -270,7 +282,7 @@ static void make_room(struct grpc *g, struct grpc_call *call)
 {
     size_t n = announced(call);
 
-    if (n > g->message_max) {
+    if (n > g->ops->most(g->ctx)) {
         refuse(g, call, CODE_EXHAUSTED, "the message is larger than max_message allows, or limits.memory");
         return;
     }
@@ -292,7 +304,7 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
     struct slice rest = slice_of((const char *)data, n);
 
     (void)h2, (void)flags;
-    while (call && !call->answered && rest.n > 0) {
+    while (call && !call->answered && !call->unwanted && rest.n > 0) {
         size_t room = call->in.max - call->in.n, take = rest.n < room ? rest.n : room;
 
         if (room == 0) {
@@ -310,6 +322,11 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
     return 0;
 }
 
+static bool is_whole(const struct grpc_call *call)
+{
+    return call->in.n >= PREFIX_BYTES && call->in.n == PREFIX_BYTES + announced(call);
+}
+
 static void ask(struct grpc *g, struct grpc_call *call)
 {
     if (call->answered || call->asked)
@@ -318,12 +335,20 @@ static void ask(struct grpc *g, struct grpc_call *call)
         refuse_plain(g, call, "405");
     else if (!call->is_grpc)
         refuse_plain(g, call, "415");
-    else if (call->in.n < PREFIX_BYTES || call->in.n != PREFIX_BYTES + announced(call))
+    else if (!call->unwanted && !is_whole(call))
         refuse(g, call, CODE_INVALID, "the message is cut off");
     else {
         call->asked = true;
         g->ops->asked(g->ctx, call);
     }
+}
+
+/* What the client shows of itself is looked at here, and kept no longer. What is refused by its head is answered behind its message: not every client
+ * that still sends would see the answer. */
+static void look_at_head(struct grpc *g, struct grpc_call *call)
+{
+    call->unwanted = !call->is_post || !call->is_grpc || !g->ops->headed(g->ctx, call);
+    drop_authorization(call);
 }
 
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
@@ -332,12 +357,15 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
     struct grpc_call *call;
 
     (void)h2;
-    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     call = call_of(g, frame->hd.stream_id);
-    if (call)
+    if (call && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        look_at_head(g, call);
+    if (call && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+        call->ended = true;
         ask(g, call);
+    }
     return 0;
 }
 
@@ -375,7 +403,7 @@ static int open_session(struct grpc *g)
     return rc;
 }
 
-struct grpc *grpc_new(const struct grpc_ops *ops, void *ctx, size_t message_max)
+struct grpc *grpc_new(const struct grpc_ops *ops, void *ctx)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GRPC_STREAMS},
@@ -386,7 +414,6 @@ struct grpc *grpc_new(const struct grpc_ops *ops, void *ctx, size_t message_max)
 
     g->ops = ops;
     g->ctx = ctx;
-    g->message_max = message_max;
     LIST_INIT(&g->calls);
     if (open_session(g) == 0 && nghttp2_submit_settings(g->h2, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0 &&
         nghttp2_session_set_local_window_size(g->h2, NGHTTP2_FLAG_NONE, 0, GRPC_WINDOW) == 0)
@@ -433,11 +460,17 @@ bool grpc_write(struct grpc *g, int (*send)(void *ctx, struct slice bytes), void
     return n < 0 || (!nghttp2_session_want_read(g->h2) && !nghttp2_session_want_write(g->h2));
 }
 
+/* It may be we who did not read: so it is to be sent again. Of a client that was answered and does not end its message the place is taken. */
 void grpc_look(struct grpc *g, nsec now)
 {
     struct grpc_call *call;
 
-    LIST_FOREACH(call, &g->calls, link)
-        if (!call->asked && !call->answered && now - call->since > GRPC_CALL_TIME)
-            refuse(g, call, CODE_INVALID, "the message did not come to its end in time");
+    LIST_FOREACH(call, &g->calls, link) {
+        if (call->ended || now - call->since <= GRPC_CALL_TIME)
+            continue;
+        if (call->answered)
+            (void)nghttp2_submit_rst_stream(g->h2, NGHTTP2_FLAG_NONE, call->id, NGHTTP2_NO_ERROR);
+        else
+            refuse(g, call, CODE_UNAVAILABLE, "the message did not come to its end in time; send it again");
+    }
 }

@@ -1,9 +1,10 @@
 /* grpc.h -- the server's side of gRPC on one connection, over HTTP/2 (nghttp2): calls with one message each way. It does no I/O, and has no clock.
  *
- *     bytes that came ── grpc_read() ──▶ asked(call) ── grpc_answer() or grpc_refuse(), now or later ──▶ grpc_write() ── bytes to send
+ *     bytes that came ── grpc_read() ──▶ headed(call) ──▶ asked(call) ── grpc_answer() or grpc_refuse(), now or later ──▶ grpc_write() ── bytes to send
+ *                                        its head is there   its message, too
  *                                            gone(call): its client does not wait for it any more
  *
- * Bounded: GRPC_STREAMS calls at a time; a message has `message_max` bytes, and room() is asked before there is memory for one; of its head
+ * Bounded: GRPC_STREAMS calls at a time; a message has most() bytes, and room() is asked before there is memory for one; of its head
  * what is wanted is kept, cut to what it may have. Pings and settings that nobody waits for are counted by the library, which ends the
  * connection.
  *
@@ -24,13 +25,16 @@ struct grpc;
 struct grpc_call;
 
 struct grpc_ops {
+    size_t (*most)(void *ctx);             /* bytes that a message may have now */
     bool (*room)(void *ctx, size_t bytes); /* may messages have so many, all together? */
+    /* Is its message wanted? False: nothing of it is taken, and the call is asked without one. */
+    bool (*headed)(void *ctx, struct grpc_call *call);
     void (*asked)(void *ctx, struct grpc_call *call);
     void (*gone)(void *ctx, struct grpc_call *call); /* one that was asked */
 };
 
 /* NULL: there is no memory. */
-struct grpc *grpc_new(const struct grpc_ops *ops, void *ctx, size_t message_max);
+struct grpc *grpc_new(const struct grpc_ops *ops, void *ctx);
 void grpc_free(struct grpc **g);
 
 /* -1: the connection is to be closed, when what is there was written; *why says what is wrong. */
@@ -42,8 +46,9 @@ void grpc_look(struct grpc *g, nsec now);
 
 /* For the protocol above. */
 const char *grpc_path(const struct grpc_call *call);          /* "/package.Service/Method" */
-const char *grpc_authorization(const struct grpc_call *call); /* NULL: not there */
+const char *grpc_authorization(const struct grpc_call *call); /* in headed(); NULL: not there */
 const char *grpc_encoding(const struct grpc_call *call);      /* of a message that is packed; "": none */
+bool grpc_is_unwanted(const struct grpc_call *call);          /* headed() said so */
 bool grpc_is_packed(const struct grpc_call *call);
 struct slice grpc_message(const struct grpc_call *call);
 void grpc_drop_message(struct grpc *g, struct grpc_call *call); /* it is not wanted any more */

@@ -4,8 +4,8 @@
  *
  *     asked ── checked whole ── record by record to the stream ── "safe" ── answered
  *
- * A request whose first record finds no room is answered with UNAVAILABLE and a time to come again. One of which some is put already waits for a few
- * seconds for the rest, for its client would send all of it again.
+ * A request whose first record finds no room in a stream that has had none for a second is answered with UNAVAILABLE and a time to come again. One of
+ * which some is put already waits for a few seconds for the rest, for its client would send all of it again.
  *
  * Facts: "OTLP Specification" 1.x, "gRPC over HTTP2". */
 #include "pipeline/inputs/listen/listen.h"
@@ -19,6 +19,7 @@
 #include "transforms/codecs/unpack.h"
 #include "transforms/codecs/unzstd.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -92,8 +93,7 @@ static void end_export(struct session *s, struct export *x)
     mem_free(x);
 }
 
-/* It is the first that is ready. */
-static void refuse(struct session *s, struct export *x, enum otlp_code code, const char *why)
+static void refuse_call(struct session *s, struct grpc_call *call, enum otlp_code code, const char *why)
 {
     unsigned retry = code == OTLP_UNAVAILABLE ? OTLP_RETRY_SECONDS : 0;
     struct buf details, info;
@@ -104,9 +104,15 @@ static void refuse(struct session *s, struct export *x, enum otlp_code code, con
         buf_clear(&details);
     if (retry && otlp_add_retry_info(&info, retry) < 0)
         buf_clear(&info);
-    grpc_refuse(s->grpc, x->call, code, why, buf_slice(&details), buf_slice(&info));
+    grpc_refuse(s->grpc, call, code, why, buf_slice(&details), buf_slice(&info));
     buf_release(&details);
     buf_release(&info);
+}
+
+/* It is the first that is ready. */
+static void refuse(struct session *s, struct export *x, enum otlp_code code, const char *why)
+{
+    refuse_call(s, x->call, code, why);
     TAILQ_REMOVE(&s->ready, x, link);
     end_export(s, x);
 }
@@ -117,7 +123,8 @@ static void answer(struct session *s, struct export *x)
     char why[160];
 
     buf_init(&out, OTLP_ANSWER_MAX);
-    snprintf(why, sizeof(why), "a record may have %llu bytes, or what the stream's spool holds, and has more",
+    snprintf(why, sizeof(why),
+             "a record may have %llu bytes, or what spool.limit or limits.memory allows, and has more",
              (unsigned long long)RECORD_MAX_BYTES);
     if (otlp_answer_good(&out, false, x->signal, x->left_out, why) < 0)
         buf_clear(&out);
@@ -126,11 +133,13 @@ static void answer(struct session *s, struct export *x)
     end_export(s, x);
 }
 
-/* --- a request that begins ------------------------------------------------------------------------------------------------ */
+/* --- who may send, and what ------------------------------------------------------------------------------------------------- */
 
 static const char *const paths[OTLP_SIGNALS] = {"/opentelemetry.proto.collector.logs.v1.LogsService/Export",
                                                 "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
                                                 "/opentelemetry.proto.collector.trace.v1.TraceService/Export"};
+
+static const char NOT_TAKEN[] = "this signal is not taken here";
 
 static struct listen_route *route_of(struct session *s, enum otlp_signal signal)
 {
@@ -145,24 +154,79 @@ static struct listen_route *route_of(struct session *s, enum otlp_signal signal)
     return NULL;
 }
 
-static bool is_let_in(const struct otlp_grpc_conf *conf, const struct export *x)
+static bool is_let_in(const struct otlp_grpc_conf *conf, const struct grpc_call *call)
 {
     struct http_access *a = http_access_new(&conf->access);
-    bool yes = !a || http_access_ask(a, grpc_authorization(x->call), NULL) == HTTP_ACCESS_YES;
+    bool yes = !a || http_access_ask(a, grpc_authorization(call), NULL) == HTTP_ACCESS_YES;
 
     http_access_free(&a);
     return yes;
 }
 
+/* False: it is none. */
+static bool signal_of(const struct grpc_call *call, enum otlp_signal *signal)
+{
+    for (int i = 0; i < OTLP_SIGNALS; i++)
+        if (strcmp(grpc_path(call), paths[i]) == 0) {
+            *signal = (enum otlp_signal)i;
+            return true;
+        }
+    return false;
+}
+
+/* Who shows nothing gets no memory for a message. */
+static bool on_headed(void *ctx, struct grpc_call *call)
+{
+    struct session *s = ctx;
+    enum otlp_signal signal;
+    struct listen_route *r = signal_of(call, &signal) ? route_of(s, signal) : NULL;
+
+    if (!r)
+        return false;
+    if (is_let_in(listen_route_conf(r), call))
+        return true;
+    listen_bad(s->conn, r, "a request showed no token, or a wrong one",
+               "compare what the sender shows with `tokens` and `users`");
+    return false;
+}
+
+static void refuse_unwanted(struct session *s, struct grpc_call *call)
+{
+    enum otlp_signal signal;
+
+    if (!signal_of(call, &signal))
+        refuse_call(s, call, OTLP_UNIMPLEMENTED, "there are only the services of OTLP for logs, metrics and traces");
+    else if (!route_of(s, signal))
+        refuse_call(s, call, OTLP_UNIMPLEMENTED, NOT_TAKEN);
+    else
+        refuse_call(s, call, OTLP_UNAUTHENTICATED,
+                    "a token, or a name and a password, is wanted here, and what was shown is none of them");
+}
+
+/* --- a request that begins ------------------------------------------------------------------------------------------------ */
+
+/* How large it is when it has grown. */
+static size_t grown(const struct buf *b, size_t most)
+{
+    return b->max == 0 ? GRPC_TEXT_ROOM : b->max < most / 2 ? 2 * b->max : most;
+}
+
 /* False: there is no room for more. */
 static bool grow(struct session *s, struct buf *b, size_t most)
 {
-    size_t next = b->max == 0 ? GRPC_TEXT_ROOM : b->max < most / 2 ? 2 * b->max : most;
+    size_t next = grown(b, most);
 
     if (b->max == most || !hold(s, s->messages, s->own + next - b->max))
         return false;
     b->max = next;
     return true;
+}
+
+/* Not even where nobody else holds anything, beside the message. */
+static bool never_grows(const struct session *s, const struct export *x, const struct buf *b, size_t most)
+{
+    return b->max == most || grpc_message(x->call).n + x->plain.max - (b == &x->plain ? b->max : 0) + grown(b, most) >
+                                 listen_hold_most(s->conn);
 }
 
 /* NULL, or what is wrong. */
@@ -192,7 +256,7 @@ static const char *unpack_all(struct session *s, struct export *x, size_t most, 
         if (left > rest.n || x->plain.n > had)
             continue;
         if (x->plain.max == most || !grow(s, &x->plain, most)) {
-            bool never = x->plain.max == most || grpc_message(x->call).n + 2 * x->plain.max > listen_hold_most(s->conn);
+            bool never = never_grows(s, x, &x->plain, most);
 
             *code = never ? OTLP_RESOURCE_EXHAUSTED : OTLP_UNAVAILABLE;
             unpack_free(&u);
@@ -212,13 +276,6 @@ static bool begin_export(struct session *s, struct export *x, struct listen_rout
     enum otlp_code code = OTLP_INVALID_ARGUMENT;
     const char *why = NULL;
 
-    if (!is_let_in(conf, x)) {
-        listen_bad(s->conn, r, "a request showed no token, or a wrong one",
-                   "compare what the sender shows with `tokens` and `users`");
-        refuse(s, x, OTLP_UNAUTHENTICATED,
-               "a token, or a name and a password, is wanted here, and what was shown is none of them");
-        return false;
-    }
     if (grpc_is_packed(x->call)) {
         why = unpack_all(s, x, (size_t)conf->max_message, &code);
         body = buf_slice(&x->plain);
@@ -256,14 +313,27 @@ enum step {
 static void leave_out(struct session *s, struct export *x, struct listen_route *r)
 {
     x->left_out++;
-    listen_bad(s->conn, r, "a record is larger than a record may be: it is left out",
+    listen_bad(s->conn, r,
+               "a record is larger than a record may be, or than limits.memory has room for: it is left out",
                "the sender has heard of it; let it send less at a time");
+}
+
+/* Of a record that found no room in the text. False: later there may be some. */
+static bool make_room(struct session *s, struct export *x, struct listen_route *r)
+{
+    const size_t most = 2 * RECORD_MAX_BYTES + GRPC_TEXT_ROOM;
+
+    if (grow(s, &s->text, most))
+        return true;
+    if (!never_grows(s, x, &s->text, most))
+        return false;
+    otlp_pass(&x->reader);
+    leave_out(s, x, r);
+    return true;
 }
 
 static enum step put_records(struct session *s, struct export *x, struct listen_route *r)
 {
-    const size_t most = 2 * RECORD_MAX_BYTES + GRPC_TEXT_ROOM;
-
     for (;;) {
         struct listen_message m;
 
@@ -272,12 +342,8 @@ static enum step put_records(struct session *s, struct export *x, struct listen_
             case OTLP_END:
                 return STEP_DONE;
             case OTLP_FULL:
-                if (s->text.max == most) {
-                    otlp_pass(&x->reader);
-                    leave_out(s, x, r);
-                } else if (!grow(s, &s->text, most)) {
+                if (!make_room(s, x, r))
                     return STEP_NO_ROOM;
-                }
                 continue;
             case OTLP_TOO_LARGE:
                 leave_out(s, x, r);
@@ -303,13 +369,16 @@ static enum step put_records(struct session *s, struct export *x, struct listen_
     }
 }
 
-static bool has_waited(struct session *s, struct export *x)
+/* What is full for a moment, while the disk writes, is no full stream. */
+static bool has_waited(struct session *s, struct export *x, const struct listen_route *r)
 {
     nsec now = listen_now(s->conn);
 
     if (x->since == 0)
         x->since = now;
-    return x->put == 0 || now - x->since > GRPC_ROOM_TIME || now < x->since;
+    if (x->put == 0)
+        return listen_blocked(r) > GRPC_BUSY_TIME;
+    return now - x->since > GRPC_ROOM_TIME || now < x->since;
 }
 
 /* False: no more now. */
@@ -319,13 +388,13 @@ static bool work_one(struct session *s, struct export *x)
     enum step step;
 
     if (!r) {
-        refuse(s, x, OTLP_UNIMPLEMENTED, "this signal is not taken here");
+        refuse(s, x, OTLP_UNIMPLEMENTED, NOT_TAKEN);
         return true;
     }
     if (!x->begun && !begin_export(s, x, r))
         return true;
     step = put_records(s, x, r);
-    if (step == STEP_LATER && !has_waited(s, x))
+    if (step == STEP_LATER && !has_waited(s, x, r))
         return false;
     if (step == STEP_DONE && listen_mark(s->conn, s->marks + 1)) {
         x->mark = ++s->marks;
@@ -356,6 +425,21 @@ static void work(struct session *s)
 
 /* --- calls ------------------------------------------------------------------------------------------------------------------ */
 
+/* Those who listen there may be others than when the connection began. What would never find room is too large. */
+static size_t on_most(void *ctx)
+{
+    struct session *s = ctx;
+    size_t most = 0, room = listen_hold_most(s->conn);
+    struct listen_route *r;
+
+    for (size_t i = 0; (r = listen_route(s->conn, i)); i++) {
+        const struct otlp_grpc_conf *conf = listen_route_conf(r);
+
+        most = conf->max_message > most ? (size_t)conf->max_message : most;
+    }
+    return most < room ? most : room;
+}
+
 static bool on_room(void *ctx, size_t bytes)
 {
     struct session *s = ctx;
@@ -366,18 +450,18 @@ static bool on_room(void *ctx, size_t bytes)
 static void on_asked(void *ctx, struct grpc_call *call)
 {
     struct session *s = ctx;
+    struct export *x;
+    bool known;
 
-    for (int i = 0; i < OTLP_SIGNALS; i++)
-        if (strcmp(grpc_path(call), paths[i]) == 0) {
-            struct export *x = mem_alloc(sizeof(*x));
-
-            x->call = call;
-            x->signal = (enum otlp_signal)i;
-            TAILQ_INSERT_TAIL(&s->ready, x, link);
-            return;
-        }
-    grpc_refuse(s->grpc, call, OTLP_UNIMPLEMENTED, "there are only the services of OTLP for logs, metrics and traces",
-                SLICE(""), SLICE(""));
+    if (grpc_is_unwanted(call)) {
+        refuse_unwanted(s, call);
+        return;
+    }
+    x = mem_alloc(sizeof(*x));
+    x->call = call;
+    known = signal_of(call, &x->signal);
+    assert(known); /* it would not be wanted */
+    TAILQ_INSERT_TAIL(&s->ready, x, link);
 }
 
 static bool drop_from(struct session *s, struct exports *all, const struct grpc_call *call)
@@ -401,7 +485,8 @@ static void on_gone(void *ctx, struct grpc_call *call)
         (void)drop_from(s, &s->waiting, call);
 }
 
-static const struct grpc_ops grpc_ops = {.room = on_room, .asked = on_asked, .gone = on_gone};
+static const struct grpc_ops grpc_ops = {
+    .most = on_most, .room = on_room, .headed = on_headed, .asked = on_asked, .gone = on_gone};
 
 /* --- connections -------------------------------------------------------------------------------------------------------------- */
 
@@ -419,21 +504,12 @@ static void flush(struct session *s)
 static void on_begin(struct listen_conn *c)
 {
     struct session *s = listen_session(c);
-    struct listen_route *r;
-    uint64_t most = 0;
 
-    for (size_t i = 0; (r = listen_route(c, i)); i++) {
-        const struct otlp_grpc_conf *conf = listen_route_conf(r);
-
-        most = conf->max_message > most ? conf->max_message : most;
-    }
     s->conn = c;
     TAILQ_INIT(&s->ready);
     TAILQ_INIT(&s->waiting);
     buf_init(&s->text, GRPC_TEXT_ROOM);
-    if (most > listen_hold_most(c)) /* it would never find room */
-        most = listen_hold_most(c);
-    s->grpc = grpc_new(&grpc_ops, s, (size_t)most);
+    s->grpc = grpc_new(&grpc_ops, s);
     if (!s->grpc)
         listen_end(c, "there is no memory for HTTP/2", "raise limits.memory, or let fewer clients in");
     else
