@@ -180,28 +180,33 @@ static void refuse_unwanted(struct session *s, struct grpc_call *call)
 
 /* --- a request that begins ------------------------------------------------------------------------------------------------ */
 
-/* How large it is when it has grown. */
-static size_t grown(const struct buf *b, size_t most)
+/* How large `b` may be next: as it is where it does not grow, not even if nobody else held anything beside the message. */
+static size_t grown(const struct session *s, const struct export *x, const struct buf *b, size_t most)
 {
-    return b->max == 0 ? GRPC_TEXT_ROOM : b->max < most / 2 ? 2 * b->max : most;
+    size_t next = b->max == 0         ? GRPC_TEXT_ROOM
+                  : b->max < most / 2 ? 2 * b->max
+                                      : most,
+           beside = grpc_message(x->call).n + (b == &x->plain ? 0 : x->plain.max), all = listen_hold_most(s->conn),
+           room = all > beside ? all - beside : 0;
+
+    next = next < room ? next : room;
+    return next > b->max ? next : b->max;
+}
+
+static bool never_grows(const struct session *s, const struct export *x, const struct buf *b, size_t most)
+{
+    return grown(s, x, b, most) == b->max;
 }
 
 /* False: there is no room for more. */
-static bool grow(struct session *s, struct buf *b, size_t most)
+static bool grow(struct session *s, const struct export *x, struct buf *b, size_t most)
 {
-    size_t next = grown(b, most);
+    size_t next = grown(s, x, b, most);
 
-    if (b->max == most || !hold(s, s->messages, s->own + next - b->max))
+    if (next == b->max || !hold(s, s->messages, s->own + next - b->max))
         return false;
     b->max = next;
     return true;
-}
-
-/* Not even where nobody else holds anything, beside the message. */
-static bool never_grows(const struct session *s, const struct export *x, const struct buf *b, size_t most)
-{
-    return b->max == most || grpc_message(x->call).n + x->plain.max - (b == &x->plain ? b->max : 0) + grown(b, most) >
-                                 listen_hold_most(s->conn);
 }
 
 /* NULL, or what is wrong. */
@@ -230,7 +235,7 @@ static const char *unpack_all(struct session *s, struct export *x, size_t most, 
         }
         if (left > rest.n || x->plain.n > had)
             continue;
-        if (x->plain.max == most || !grow(s, &x->plain, most)) {
+        if (!grow(s, x, &x->plain, most)) {
             bool never = never_grows(s, x, &x->plain, most);
 
             *code = never ? OTLP_RESOURCE_EXHAUSTED : OTLP_UNAVAILABLE;
@@ -298,7 +303,7 @@ static bool make_room(struct session *s, struct export *x, struct listen_route *
 {
     const size_t most = 2 * RECORD_MAX_BYTES + GRPC_TEXT_ROOM;
 
-    if (grow(s, &s->text, most))
+    if (grow(s, x, &s->text, most))
         return true;
     if (!never_grows(s, x, &s->text, most))
         return false;

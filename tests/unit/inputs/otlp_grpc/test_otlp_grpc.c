@@ -148,7 +148,8 @@ static void make_request(struct buf *out, const size_t *sizes, size_t count)
 /* Were it to come later, it would come for ever, and what stands before it would be stored each time. */
 static void what_memory_never_holds_is_left_out_and_said(void **state)
 {
-    static const size_t sizes[] = {3, 9 * MIB, 4};
+    /* Of 16 MiB. The others have room in what their message leaves of that, which is less than the next power of two. */
+    static const size_t sizes[] = {3, 9 * MIB, 4}, fitting[] = {9 * MIB / 2, 9 * MIB / 2};
     struct cfg_errors *errors = cfg_errors_new();
     struct cfg_strings *listen;
     struct buf message;
@@ -172,6 +173,15 @@ static void what_memory_never_holds_is_left_out_and_said(void **state)
     assert_string_equal(c.code, "0");
     assert_non_null(memmem(c.said.p, c.said.n, "limits.memory", strlen("limits.memory")));
     rig_expect(&r, "{\"signal\":\"log\",\"body\":\"xxx\"}|{\"signal\":\"log\",\"body\":\"xxxx\"}|");
+    buf_release(&message);
+    buf_clear(&c.said);
+    make_request(&message, fitting, ARRAY_LEN(fitting));
+    export(&c, buf_slice(&message));
+    assert_string_equal(c.code, "0");
+    if (fitting[0] < RECORD_MAX_BYTES) {
+        assert_int_equal(c.said.n, 5); /* nothing was left out */
+        assert_int_equal(rig_incoming(&r), 4);
+    }
     hang_up(&c);
     rig_stop(&r);
     listen_hub_free(&r.hub);
