@@ -316,8 +316,12 @@ void tail_look(struct tail *t)
         tail_known_glob(t, i);
         tell_matches(t, &t->patterns[i], i);
     }
+    t->fresh_glob = t->fresh_packed = false;
+    if (tail_known_search(t, find)) /* what was renamed during the walk can be missed by it */
+        for (size_t i = 0; i < t->pattern_count; i++)
+            glob_walk(t->patterns[i].glob, &v);
     t->looking = false;
-    tail_known_settle(t, find);
+    tail_known_settle(t);
     took = clock_mono() - t->now;
     t->look_earlier = t->now + (took * LOOK_SHARE > TAIL_LOOK_GAP ? took * LOOK_SHARE : TAIL_LOOK_GAP);
     t->look_at = t->now + (period < t->conf->rescan ? period : t->conf->rescan);

@@ -179,16 +179,30 @@ static void give_up(struct tail *t, const struct tail_known *k)
 }
 
 /* Only positions of this input: another one of the same stream has its own patterns. */
-void tail_known_settle(struct tail *t, tail_find_fn find)
+static bool is_sought(const struct tail *t, const struct tail_known *k)
+{
+    return !k->claimed && k->path[0] == '/' && tail_is_wanted(t, k->path);
+}
+
+bool tail_known_search(struct tail *t, tail_find_fn find)
+{
+    bool missing = false;
+
+    for (size_t i = 0; i < t->known_count; i++) {
+        if (is_sought(t, &t->known[i]))
+            search_folder(t, &t->known[i], find);
+        missing |= is_sought(t, &t->known[i]);
+    }
+    return missing;
+}
+
+void tail_known_settle(struct tail *t)
 {
     for (size_t i = 0; i < t->known_count; i++) {
-        struct tail_known *k = &t->known[i];
+        const struct tail_known *k = &t->known[i];
 
-        if (k->claimed || k->path[0] != '/' || !tail_is_wanted(t, k->path))
-            continue;
-        search_folder(t, k, find);
         tail_works(t, "look at", k->where);
-        if (!k->claimed && tail_device_is_there(k->where, k->id.device))
+        if (is_sought(t, k) && tail_device_is_there(k->where, k->id.device))
             give_up(t, k);
     }
     tail_known_release(t);

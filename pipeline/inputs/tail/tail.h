@@ -249,8 +249,10 @@ bool tail_known_has_inode(const struct tail *t, uint64_t inode);
 /* The stored position of this file, once; NULL when there is none. A file that is not `matched` under the name it has now is claimed only if the
  * one it had first is still wanted: another input of the stream has positions, too. */
 struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id, bool matched);
-/* After the first look: searches for the files of the others, and forgets what is gone. */
-void tail_known_settle(struct tail *t, tail_find_fn find);
+/* After the first walk: searches for the files of the others. True: some were not found. */
+MUST_CHECK bool tail_known_search(struct tail *t, tail_find_fn find);
+/* Forgets what is gone. */
+void tail_known_settle(struct tail *t);
 /* Pattern i was walked: what it finds from now on is new. */
 void tail_known_glob(struct tail *t, size_t i);
 /* False while a file system may just not be mounted: then nothing can be said about a file that is missing. */
