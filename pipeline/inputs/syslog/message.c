@@ -175,9 +175,9 @@ static bool tag(struct slice *in, struct syslog_message *m)
     struct slice rest = *in, name, pid = SLICE("");
     size_t n = 0;
 
-    while (n < rest.n && n <= TAG_MAX && rest.p[n] > ' ' && rest.p[n] != ':' && rest.p[n] != '[')
+    while (n < rest.n && n <= TAG_MAX && (unsigned char)rest.p[n] > ' ' && rest.p[n] != ':' && rest.p[n] != '[')
         n++;
-    if (n == 0 || n >= rest.n || n > TAG_MAX || rest.p[n] == ' ')
+    if (n == 0 || n >= rest.n || n > TAG_MAX || (unsigned char)rest.p[n] <= ' ')
         return false;
     name = slice_of(rest.p, n);
     rest = slice_from(rest, n);

@@ -104,6 +104,18 @@ static void rfc_3164_is_what_it_looks_like(void **state)
         {"<13>Dec 31 23:59:59 h t: x", "\"timestamp\":\"2025-12-31T23:59:59.000Z\",\"host\":\"h\",\"app\":\"t\","
                                        "\"facility\":\"user\",\"severity\":\"notice\","
                                        "\"message\":\"x\""},
+        /* Words of other languages, and a tab, cut no word in two. */
+        {"<13>Nov 27 22:14:15 h Gr\xc3\xb6\xc3\x9f"
+         "e: 5",
+         "\"timestamp\":\"2026-11-27T22:14:15.000Z\",\"host\":\"h\",\"app\":\"Gr\xc3\xb6\xc3\x9f"
+         "e\","
+         "\"facility\":\"user\",\"severity\":\"notice\",\"message\":\"5\""},
+        {"<13>Nov 27 22:14:15 h caf\xc3\xa9 closed",
+         "\"timestamp\":\"2026-11-27T22:14:15.000Z\",\"host\":\"h\",\"facility\":\"user\",\"severity\":\"notice\","
+         "\"message\":\"caf\xc3\xa9 closed\""},
+        {"<13>Nov 27 22:14:15 h one\ttwo: x",
+         "\"timestamp\":\"2026-11-27T22:14:15.000Z\",\"host\":\"h\",\"facility\":\"user\",\"severity\":\"notice\","
+         "\"message\":\"one\\ttwo: x\""},
         {"<13>Nov 27 22:14:15 fe80::1 t: x", "\"timestamp\":\"2026-11-27T22:14:15.000Z\",\"host\":\"fe80::1\",\"app\":"
                                              "\"t\",\"facility\":\"user\",\"severity\":\"notice\","
                                              "\"message\":\"x\""},
