@@ -643,6 +643,8 @@
 #define LISTEN_UNIXGRAM_BYTES  (256 * KIB)
 /* What DogStatsD sends in one piece by a stream. */
 #define STATSD_PACKET_MAX (1 * MIB)
+/* A line of StatsD has values, and each becomes a record with all the rest of the line, its tags above all: so much in all. */
+#define STATSD_SPREAD_MAX (4 * MIB)
 /* A connection has so long for its handshake, for the rest of a message that has begun, and to read its last answers; one that was silent for so
  * long may have to make room for another. What waits for room is looked at so often, in milliseconds; an address whose inputs have gone waits so
  * long for the next ones; an input that ends waits so long for what it has taken to become safe. */

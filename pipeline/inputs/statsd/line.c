@@ -1,6 +1,7 @@
 #include "pipeline/inputs/statsd/line.h"
 
 #include "pipeline/base/json.h"
+#include "pipeline/base/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -116,8 +117,19 @@ static const char *metric_sections(struct statsd_line *l, struct slice rest)
     return NULL;
 }
 
+/* A few bytes for each value, and a long list of tags to repeat for it: 64 KiB would be records of 500 MiB. */
+static bool is_too_much(const struct statsd_line *l, size_t line)
+{
+    size_t values = 1;
+
+    for (size_t i = 0; i < l->values.n; i++)
+        values += l->values.p[i] == ':';
+    return values > 1 && values * (line - l->values.n) > STATSD_SPREAD_MAX;
+}
+
 static const char *metric(struct statsd_line *l, struct slice rest)
 {
+    size_t all = rest.n;
     const char *colon = rest.n ? memchr(rest.p, ':', rest.n) : NULL;
     struct slice values, value;
 
@@ -132,6 +144,8 @@ static const char *metric(struct statsd_line *l, struct slice rest)
         return "its type is none of c, g, ms, h, d, s and m";
     if (l->values.n == 0)
         return "it has no value";
+    if (is_too_much(l, all))
+        return "its values, each with all its tags, would be records of more than 4 MiB";
     if (strcmp(l->type, "set") == 0)
         return metric_sections(l, rest);
     for (values = l->values; statsd_line_next(&values, &value);)

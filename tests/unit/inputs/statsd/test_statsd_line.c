@@ -111,9 +111,35 @@ static void bad_lines_are_told_why(void **state)
     }
 }
 
+/* Each value would be a record with all of the tags. */
+static void many_values_have_no_long_tags(void **state)
+{
+    struct statsd_line l;
+    struct buf line;
+
+    (void)state;
+    buf_init(&line, 64 * 1024);
+    assert_int_equal(buf_add_str(&line, "a:1"), 0);
+    for (int i = 0; i < 15000; i++)
+        assert_int_equal(buf_add_str(&line, ":1"), 0);
+    assert_int_equal(buf_add_str(&line, "|c|#env:prod"), 0);
+    assert_null(statsd_line_parse(&l, buf_slice(&line)));
+    for (int i = 0; i < 3000; i++)
+        assert_int_equal(buf_add_str(&line, ",tag:value"), 0);
+    assert_string_equal(statsd_line_parse(&l, buf_slice(&line)),
+                        "its values, each with all its tags, would be records of more than 4 MiB");
+    buf_clear(&line); /* one has as long ones as it likes */
+    assert_int_equal(buf_add_str(&line, "a:1|c|#env:prod"), 0);
+    for (int i = 0; i < 3000; i++)
+        assert_int_equal(buf_add_str(&line, ",tag:value"), 0);
+    assert_null(statsd_line_parse(&l, buf_slice(&line)));
+    buf_release(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_values_have_no_long_tags),
         cmocka_unit_test(lines_are_records),
         cmocka_unit_test(bad_lines_are_told_why),
     };
