@@ -110,10 +110,16 @@ def test_relp_loses_nothing(t):
     client.connect()
     client.send(at, 400)
     client.close()
+    client.connect()  # one that says all it has, and goodbye, before it hears a word
+    text = BYTES.encode() + b"eager"
+    client.sock.sendall(b"".join(b"%d syslog %d %s\n" % (i, len(text), text) for i in range(2, 4098)) + b"4098 close 0\n")
+    assert [client.answer() for _ in range(4098)] == [*((i, b"200 OK") for i in range(2, 4098)), (4098, b""), (0, b"")]
     wait_until("all is delivered", lambda: d.metrics().get("sluice_spooled_records", stream="app") == 0, 20 * d.slow)
     d.assert_books("app")
     d.stop()
     got = texts(t)
+    assert got.count("eager") == 4096
+    got = [text for text in got if text != "eager"]
     assert set(got) == {f"message {i}" for i in range(1, 401)}
     assert len(got) <= 400 + 3 * 20, len(got)  # only what had no answer came twice
 

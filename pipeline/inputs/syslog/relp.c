@@ -81,7 +81,7 @@ static struct relp_frame with_data(struct relp_frame f, struct cursor *c, struct
     f.used = (size_t)(c->rest.p - in.p) + f.data.n;
     if (n > most) {
         f.kind = RELP_CUT;
-        f.left = n - most;
+        f.left = n - most + 1;
         return f;
     }
     f.kind = c->rest.p[n] == '\n' ? RELP_WHOLE : RELP_WRONG;
@@ -96,8 +96,6 @@ struct relp_frame relp_frame(struct slice in, size_t most)
     struct slice name;
     uint32_t n;
 
-    while (c.rest.n > 0 && c.rest.p[0] == '\n') /* behind what was cut */
-        c.rest = slice_from(c.rest, 1);
     if (!number(&c, NUMBER_DIGITS_MAX, &f.number) || !blank(&c) || !command(&c, &name) || !blank(&c) ||
         !number(&c, LENGTH_DIGITS_MAX, &n))
         return unfinished(&c);

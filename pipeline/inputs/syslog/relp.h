@@ -17,7 +17,7 @@ enum relp_command { RELP_OPEN, RELP_SYSLOG, RELP_CLOSE, RELP_OTHER };
 enum relp_kind {
     RELP_NONE,  /* it is not complete yet */
     RELP_WHOLE, /* used: with its '\n' */
-    RELP_CUT,   /* data is the first part; `left` more bytes of it follow behind `used`, and a '\n' */
+    RELP_CUT,   /* data is the first part; `left` more bytes of it follow behind `used`, with its '\n' */
     RELP_WRONG,
 };
 

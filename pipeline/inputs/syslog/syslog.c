@@ -101,9 +101,11 @@ static bool take(struct listen_conn *c, struct slice raw)
 {
     struct syslog_reading reading = {.now = listen_now(c), .local = listen_what(c) == WHAT_LOCAL};
     struct listen_message record = {.facts = listen_facts(c, NULL)};
+    enum listen_answer answer;
     struct syslog_message m;
     struct listen_route *r;
     const struct own *own;
+    bool as_it_came = false;
     struct buf *text;
 
     r = route_of(c, raw, &reading, &m);
@@ -120,10 +122,13 @@ static bool take(struct listen_conn *c, struct slice raw)
         if (syslog_message_write(&m, &reading, host_otherwise(c, own), own->conf->keep_raw, text) == 0)
             record.data = buf_slice(text);
         else
-            listen_bad(c, r, "a message was too large to be written as JSON, and is a record as it came",
-                       "let its sender send less at a time");
+            as_it_came = true;
     }
-    return listen_put(c, r, &record) != LISTEN_LATER;
+    answer = listen_put(c, r, &record);
+    if (as_it_came && answer == LISTEN_TAKEN)
+        listen_bad(c, r, "a message was too large to be written as JSON, and is a record as it came",
+                   "let its sender send less at a time");
+    return answer != LISTEN_LATER;
 }
 
 /* --- streams of messages -------------------------------------------------------------------------------------------- */
@@ -206,8 +211,8 @@ static bool obey(struct listen_conn *c, const struct relp_frame *f)
         }
         return listen_can_mark(c) && take(c, f->data) && listen_mark(c, f->number);
     case RELP_CLOSE:
-        s->ended = true;
-        return listen_mark(c, f->number);
+        s->ended = listen_mark(c, f->number);
+        return s->ended;
     case RELP_OTHER:
         break;
     }
@@ -218,8 +223,11 @@ static bool obey(struct listen_conn *c, const struct relp_frame *f)
 static size_t read_relp(struct listen_conn *c, struct slice in)
 {
     struct session *s = listen_session(c);
-    struct relp_frame f = relp_frame(in, LINE_MAX_BYTES);
+    struct relp_frame f;
 
+    if (s->ended) /* nothing comes behind its `close` */
+        return in.n;
+    f = relp_frame(in, LINE_MAX_BYTES);
     if (f.kind == RELP_NONE)
         return 0;
     if (f.kind == RELP_WRONG) {
