@@ -74,7 +74,7 @@ static void frame_done(struct spool_wait *wait, bool safe)
  * some of it is still here. */
 static bool offer_again(struct window *w, nsec mono_now)
 {
-    for (unsigned i = 0; i < w->count; i++) {
+    for (unsigned i = 0; i < w->count && !w->ended; i++) {
         struct window_frame *f = nth(w, i);
         enum spool_answer answer;
 
@@ -97,7 +97,7 @@ static bool append(struct window *w, nsec mono_now)
     struct window_frame *f = nth(w, w->count);
     enum spool_answer answer;
 
-    if (w->broken || !offer_again(w, mono_now))
+    if (w->broken || w->ended || !offer_again(w, mono_now))
         return false;
     if (w->count == WINDOW_FRAMES) {
         pushback_wait(w->conf.pushback, PUSHBACK_DISK, &w->held, mono_now);
@@ -389,6 +389,24 @@ void window_reset(struct window *w)
     }
     pop_dropped(w);
     pthread_mutex_unlock(&w->lock);
+}
+
+void window_end(struct window *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->ended = true;
+    pthread_mutex_unlock(&w->lock);
+}
+
+uint64_t window_left(struct window *w)
+{
+    uint64_t n = w->open ? w->open_sum.records : 0;
+
+    pthread_mutex_lock(&w->lock);
+    for (unsigned i = 0; i < w->count; i++)
+        n += nth(w, i)->back ? nth(w, i)->all.records : 0;
+    pthread_mutex_unlock(&w->lock);
+    return n;
 }
 
 bool window_is_idle(const struct window *w)

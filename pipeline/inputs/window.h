@@ -94,7 +94,7 @@ struct window {
     uint64_t known;
 
     pthread_mutex_t lock;
-    bool broken;                               /* guarded by lock, as what follows */
+    bool broken, ended;                        /* guarded by lock, as what follows */
     struct window_frame frames[WINDOW_FRAMES]; /* a ring, in the order in which they were appended */
     unsigned first, count;
 };
@@ -146,5 +146,10 @@ void window_reset(struct window *w);
 
 /* Everything that was taken was reported. */
 bool window_is_idle(const struct window *w);
+
+/* The owner leaves: nothing is offered to the spool any more. What is on its way there becomes safe, and is reported. */
+void window_end(struct window *w);
+/* Records that were taken and are neither in the spool nor on their way there. */
+uint64_t window_left(struct window *w);
 
 #endif

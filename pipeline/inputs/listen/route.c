@@ -199,13 +199,8 @@ void listen_route_end(struct input *in)
 /* What was taken and was in no frame that the spool has. */
 static void say_left(struct input *in)
 {
-    struct window *w = &in->route.window;
-    uint64_t n = w->open ? w->open_sum.records : 0;
+    uint64_t n = window_left(&in->route.window);
 
-    pthread_mutex_lock(&w->lock);
-    for (size_t i = 0; i < WINDOW_FRAMES; i++)
-        n += w->frames[i].back ? w->frames[i].all.records : 0;
-    pthread_mutex_unlock(&w->lock);
     if (n == 0 || in->protocol->acknowledges)
         return;
     input_health_add(in->env.health, INPUT_LOST, n);
@@ -224,6 +219,7 @@ static void leave_when_safe(struct input *in)
         return;
     }
     in->leave_until = 0;
+    window_end(&in->route.window); /* who waits for us counts on it that nothing comes to the spool behind this */
     say_left(in);
     pthread_mutex_lock(&in->lock);
     in->gate = LISTEN_LEFT;

@@ -618,6 +618,43 @@ static void what_the_disk_refused_is_offered_again_where_it_must_be_kept(void **
     end(&b);
 }
 
+/* Whoever waits for it to be away counts on it that its spool, and the committer, hear nothing more of it. */
+static void who_leaves_offers_nothing_more(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    b.w.conf.keeps = true;
+    assert_int_equal(put(&b, "a", 1), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now); /* it is on its way */
+    assert_int_equal(put(&b, "b", 2), WINDOW_TAKEN);
+    assert_int_equal(put(&b, "c", 3), WINDOW_TAKEN);
+    window_end(&b.w);
+    assert_int_equal(window_left(&b.w), 2);
+    commit(b.x);
+    assert_safe(&b, 1);
+    commit(b.x);
+    assert_nothing(&b);
+    assert_int_equal(incoming(&b), 1);
+    end(&b);
+
+    begin(&b); /* nor what the disk refused */
+    b.w.conf.keeps = true;
+    sync_fails = true;
+    assert_int_equal(put(&b, "a", 1), WINDOW_TAKEN);
+    window_flush(&b.w, b.x->now);
+    commit(b.x);
+    window_end(&b.w);
+    assert_int_equal(window_left(&b.w), 1);
+    sync_fails = false;
+    commit(b.x);
+    commit(b.x);
+    assert_nothing(&b);
+    assert_int_equal(incoming(&b), 0);
+    end(&b);
+}
+
 /* A kill between two frames would leave a half of it, without its id. */
 static void a_message_of_several_records_goes_into_one_frame(void **state)
 {
@@ -669,6 +706,7 @@ int main(void)
         cmocka_unit_test(positions_go_with_their_records),
         cmocka_unit_test(a_frame_that_closes_asks_where_its_sources_go_on),
         cmocka_unit_test(what_the_disk_refused_is_offered_again_where_it_must_be_kept),
+        cmocka_unit_test(who_leaves_offers_nothing_more),
         cmocka_unit_test(a_message_of_several_records_goes_into_one_frame),
         cmocka_unit_test(what_is_not_on_its_way_can_be_given_up),
     };
