@@ -77,7 +77,7 @@ static bool forward_same_client(const void *conf, const void *other)
 {
     const struct forward_conf *a = conf, *b = other;
 
-    return listen_share(&a->listen, &b->listen) &&
+    return listen_share(&forward_protocol, &a->listen, &b->listen) &&
            ((a->tags.n == 0 && b->tags.n == 0) || !same_text(a->shared_key, b->shared_key));
 }
 

@@ -58,6 +58,27 @@ static void check_address(const struct listen_protocol *p, const struct listen_c
     refuse_item(o, i, &e);
 }
 
+/* Who writes `tls` wants nothing to cross the network as it is. */
+static void check_tls(const struct listen_protocol *p, const struct listen_conf *c, const struct cfg_options *o)
+{
+    struct listen_address a;
+    struct err e;
+
+    if (!server_tls_set(&c->tls))
+        return;
+    for (size_t i = 0; i < c->listen.n; i++)
+        if (listen_address_parse(p, c->listen.v[i], &a, &e) < 0 || a.scheme->tls)
+            return;
+    for (const struct listen_scheme *s = p->schemes; s->name; s++)
+        if (s->tls) {
+            (void)err_set(&e, ERR_CONFIG,
+                          "tls: none of the addresses in `listen` speaks TLS: write %s://HOST:PORT there", s->name);
+            cfg_options_refuse(o, &e);
+            return;
+        }
+    refuse(o, "tls: none of its addresses can speak TLS: take it away");
+}
+
 static void check_mode(const char *mode, const struct cfg_options *o)
 {
     if (mode && (strlen(mode) < 3 || mode[strspn(mode, "01234567")]))
@@ -70,14 +91,25 @@ void listen_check_conf(const struct listen_protocol *p, const struct listen_conf
     server_tls_check_conf(&c->tls, o);
     for (size_t i = 0; i < c->listen.n; i++)
         check_address(p, c, guarded, i, o);
+    check_tls(p, c, o);
     check_mode(c->unix_mode, o);
 }
 
-bool listen_share(const struct listen_conf *a, const struct listen_conf *b)
+/* However they are written: `127.0.0.1:8125` is `udp://127.0.0.1:8125`, where that is meant by it. */
+static bool is_same_address(const struct listen_protocol *p, const char *a, const char *b)
+{
+    struct listen_address x, y;
+    struct err e;
+
+    return listen_address_parse(p, a, &x, &e) == 0 && listen_address_parse(p, b, &y, &e) == 0 &&
+           x.scheme->kind == y.scheme->kind && strcmp(x.rest, y.rest) == 0;
+}
+
+bool listen_share(const struct listen_protocol *p, const struct listen_conf *a, const struct listen_conf *b)
 {
     for (size_t i = 0; i < a->listen.n; i++)
         for (size_t k = 0; k < b->listen.n; k++)
-            if (strcmp(a->listen.v[i], b->listen.v[k]) == 0)
+            if (is_same_address(p, a->listen.v[i], b->listen.v[k]))
                 return true;
     return false;
 }

@@ -127,7 +127,7 @@ const void *listen_conf_of(const struct input *in); /* as it was given to listen
 void listen_check_conf(const struct listen_protocol *protocol, const struct listen_conf *c, bool guarded,
                        const struct cfg_options *o);
 /* Have they an address in common? For input_ops.same_client: two that want all that comes to it are refused. */
-bool listen_share(const struct listen_conf *a, const struct listen_conf *b);
+bool listen_share(const struct listen_protocol *p, const struct listen_conf *a, const struct listen_conf *b);
 unsigned listen_threads(const void *conf);
 unsigned listen_sockets(const struct listen_conf *c);
 

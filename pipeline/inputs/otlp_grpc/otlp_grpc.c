@@ -44,7 +44,7 @@ static bool otlp_grpc_same_client(const void *conf, const void *other)
 {
     const struct otlp_grpc_conf *a = conf, *b = other;
 
-    if (!listen_share(&a->listen, &b->listen))
+    if (!listen_share(&otlp_grpc_protocol, &a->listen, &b->listen))
         return false;
     for (int i = 0; i < OTLP_SIGNALS; i++)
         if (otlp_wants(&a->otlp, (enum otlp_signal)i) && otlp_wants(&b->otlp, (enum otlp_signal)i))

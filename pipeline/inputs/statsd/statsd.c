@@ -172,7 +172,8 @@ static unsigned statsd_sockets(const void *conf)
 
 static bool same_client(const void *conf, const void *other)
 {
-    return listen_share(&((const struct statsd_conf *)conf)->listen, &((const struct statsd_conf *)other)->listen);
+    return listen_share(&protocol, &((const struct statsd_conf *)conf)->listen,
+                        &((const struct statsd_conf *)other)->listen);
 }
 
 const struct input_ops statsd_ops = {

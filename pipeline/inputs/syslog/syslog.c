@@ -352,7 +352,8 @@ static bool same_client(const void *conf, const void *other)
 {
     const struct syslog_conf *a = conf, *b = other;
 
-    return syslog_match_any(&a->match) && syslog_match_any(&b->match) && listen_share(&a->listen, &b->listen);
+    return syslog_match_any(&a->match) && syslog_match_any(&b->match) &&
+           listen_share(&protocol, &a->listen, &b->listen);
 }
 
 const struct input_ops syslog_ops = {
