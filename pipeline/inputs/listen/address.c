@@ -70,6 +70,18 @@ static bool is_left_behind(const struct sockaddr_un *un, int type)
     return left;
 }
 
+int listen_address_set_mode(struct listen_port *p, const char *mode, struct err *e)
+{
+    unsigned now = (unsigned)strtoul(mode, NULL, 8) | S_IFSOCK; /* so it is not 0, which it is at first */
+
+    if (!is_unix(p->scheme) || p->mode == now)
+        return 0;
+    if (chmod(p->address, (mode_t)now & 07777) < 0)
+        return err_errno(e, "%s: the permissions of `%s` cannot be set to unix_mode", p->protocol->name, p->address);
+    p->mode = now;
+    return 0;
+}
+
 /* -1 with errno. */
 static int bind_unix(int fd, const struct sockaddr_un *un, int type)
 {
@@ -91,6 +103,9 @@ static int open_unix(struct listen_port *p, int type, const struct listen_conf *
     const char *name = p->protocol->name;
     struct stat st;
 
+    if (strlen(p->address) >= sizeof(un.sun_path)) /* the folder of the configuration was put in front of it */
+        return err_set(e, ERR_CONFIG, "%s: listen: the path of a unix socket has 1 to 107 bytes, and `%s` has more",
+                       name, p->address);
     snprintf(un.sun_path, sizeof(un.sun_path), "%s", p->address);
     p->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (p->fd < 0)
@@ -106,8 +121,8 @@ static int open_unix(struct listen_port *p, int type, const struct listen_conf *
         p->dev = st.st_dev;
         p->ino = st.st_ino;
     }
-    if (chmod(un.sun_path, (mode_t)strtoul(conf->unix_mode, NULL, 8)) < 0)
-        return err_errno(e, "%s: the permissions of `%s` cannot be set to unix_mode", name, un.sun_path);
+    if (listen_address_set_mode(p, conf->unix_mode, e) < 0)
+        return -1;
     snprintf(p->shown, sizeof(p->shown), "%s://%s", p->scheme->name, un.sun_path);
     return 0;
 }
@@ -152,14 +167,18 @@ static int open_inet(struct listen_port *p, int type, struct err *e)
 }
 
 /* What the system lets us have. Beyond its limit only who may administer the network gets it. */
-static void set_receive_buffer(struct listen_port *p, uint64_t bytes)
+void listen_address_set_buffer(struct listen_port *p, uint64_t bytes)
 {
+    bool grams = p->scheme->kind == LISTEN_UDP || p->scheme->kind == LISTEN_UNIXGRAM;
     int want = (int)(bytes / 2), got = 0; /* it is doubled, for the system's own needs */
     socklen_t n = sizeof(got);
 
+    if (!grams || p->receive_buffer == bytes)
+        return;
+    p->receive_buffer = bytes;
     if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof(want)) < 0)
         (void)setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want));
-    if (p->scheme->kind == LISTEN_UDP && getsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0 && got < want)
+    if (p->scheme->kind == LISTEN_UDP && getsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0 && got / 2 < want)
         log_warn("the receive buffer of an address is smaller than it should be: datagrams are lost earlier",
                  KS("input", p->protocol->name), KS("address", p->shown), KU("bytes", got), KU("wanted", bytes),
                  KS("hint", "raise net.core.rmem_max (sysctl), or lower receive_buffer"));
@@ -172,9 +191,8 @@ int listen_address_open(struct listen_port *p, const struct listen_conf *conf, s
 
     if ((is_unix(p->scheme) ? open_unix(p, type, conf, e) : open_inet(p, type, e)) < 0)
         return -1;
-    if (grams)
-        set_receive_buffer(p, conf->receive_buffer);
-    else if (listen(p->fd, LISTENER_BACKLOG) < 0)
+    listen_address_set_buffer(p, conf->receive_buffer);
+    if (!grams && listen(p->fd, LISTENER_BACKLOG) < 0)
         return err_errno(e, "%s: cannot listen on %s", p->protocol->name, p->shown);
     return 0;
 }

@@ -55,8 +55,6 @@ static struct listen_port *new_port(const struct input *in, const struct listen_
     p->protocol = in->protocol;
     p->scheme = a->scheme;
     p->fd = -1;
-    p->connections = in->listen->connections;
-    p->idle = in->listen->idle;
     TAILQ_INIT(&p->places);
     TAILQ_INIT(&p->conns);
     for (size_t i = 0; a->scheme->tls && i < IDENTITY_FILES; i++)
@@ -84,8 +82,9 @@ struct asked {
     struct input *in;
     struct listen_port *like; /* what is wanted */
     struct listen_port *found;
-    bool other; /* somebody has the address, with other options */
-    bool full;  /* there are as many as may be */
+    bool other;              /* somebody has the address, with other options */
+    bool full;               /* there are as many as may be */
+    uint64_t receive_buffer; /* that those who stand at `found` want */
 };
 
 static bool has_port_zero(const char *address)
@@ -93,6 +92,36 @@ static bool has_port_zero(const char *address)
     size_t n = strlen(address);
 
     return n > 2 && strcmp(address + n - 2, ":0") == 0;
+}
+
+/* Where several stand they have the most that one of them wants. */
+static void settle(struct listen_port *p)
+{
+    const struct listen_place *place;
+    bool for_ever = false;
+
+    p->connections = 0;
+    p->idle = 0;
+    TAILQ_FOREACH(place, &p->places, link) {
+        const struct listen_conf *c = place->in->listen;
+
+        p->connections = c->connections > p->connections ? c->connections : p->connections;
+        p->idle = c->idle > p->idle ? c->idle : p->idle;
+        for_ever |= c->idle == 0;
+    }
+    if (for_ever)
+        p->idle = 0;
+}
+
+static uint64_t receive_buffer_of(const struct listen_port *p)
+{
+    const struct listen_place *place;
+    uint64_t most = 0;
+
+    TAILQ_FOREACH(place, &p->places, link)
+        if (place->in->listen->receive_buffer > most)
+            most = place->in->listen->receive_buffer;
+    return most;
 }
 
 static void stand_at(struct input *in, struct listen_port *p)
@@ -107,7 +136,7 @@ static void stand_at(struct input *in, struct listen_port *p)
     else
         TAILQ_INSERT_TAIL(&p->places, place, link);
     p->wait_until = 0;
-    p->connections = in->listen->connections > p->connections ? in->listen->connections : p->connections;
+    settle(p);
     listen_port_look(p);
 }
 
@@ -125,6 +154,7 @@ static void find_port(void *arg)
         if (p->protocol == a->like->protocol && p->scheme == a->like->scheme && same_files(p, a->like)) {
             a->found = p;
             stand_at(a->in, p);
+            a->receive_buffer = receive_buffer_of(p);
             return;
         }
         a->other = !TAILQ_EMPTY(&p->places);
@@ -154,7 +184,8 @@ int listen_attach(struct input *in, const char *text, struct err *e)
     loop_call(h->loop, find_port, &a);
     if (a.found) {
         listen_port_free(&a.like);
-        return 0;
+        listen_address_set_buffer(a.found, a.receive_buffer); /* it may be another than before */
+        return listen_address_set_mode(a.found, in->listen->unix_mode, e);
     }
     if (a.other) {
         (void)err_set(e, ERR_CONFIG,
@@ -188,11 +219,16 @@ static void leave_all(void *arg)
     listen_route_end(in);
     for (size_t i = 0; i < in->place_count; i++) {
         struct listen_place *place = &in->places[i];
+        struct listen_port *p = place->port;
 
-        TAILQ_REMOVE(&place->port->places, place, link);
-        TAILQ_FOREACH(c, &place->port->conns, link)
+        TAILQ_REMOVE(&p->places, place, link);
+        TAILQ_FOREACH(c, &p->conns, link)
             listen_conn_leave_budget(c);
-        listen_port_look(place->port);
+        if (TAILQ_EMPTY(&p->places)) /* from now on, though it may have stopped long ago, or never begun */
+            p->wait_until = in->env.hub->mono + LISTEN_PARKED;
+        else
+            settle(p);
+        listen_port_look(p);
     }
     if (in->place_count > 0)
         TAILQ_REMOVE(&in->env.hub->inputs, in, link);

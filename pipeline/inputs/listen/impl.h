@@ -98,6 +98,8 @@ struct listen_port {
     int fd;
     dev_t dev; /* of a unix socket's file */
     ino_t ino;
+    unsigned mode;           /* likewise; the main thread's, as what follows */
+    uint64_t receive_buffer; /* 0: it has none */
 
     uv_poll_t poll;
     bool polls, worked;
@@ -185,6 +187,9 @@ MUST_CHECK int listen_address_parse(const struct listen_protocol *p, const char 
                                     struct err *e);
 /* The port's socket. -1: there is none. */
 MUST_CHECK int listen_address_open(struct listen_port *p, const struct listen_conf *conf, struct err *e);
+/* It is open, and these are wanted now. */
+void listen_address_set_buffer(struct listen_port *p, uint64_t bytes);
+MUST_CHECK int listen_address_set_mode(struct listen_port *p, const char *mode, struct err *e);
 void listen_address_close(struct listen_port *p);
 
 void listen_port_free(struct listen_port **p);

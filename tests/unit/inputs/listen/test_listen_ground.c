@@ -2,8 +2,7 @@
 #include "tests/unit/http/made_certificate.h"
 #include "tests/unit/inputs/input_rig.h"
 
-#include "pipeline/inputs/listen/hub.h"
-#include "pipeline/inputs/listen/listen.h"
+#include "pipeline/inputs/listen/impl.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -314,6 +313,102 @@ static void only_so_many_are_connected(void **state)
     bench_release(&b);
 }
 
+/* --- settings --- */
+
+/* On the hub's thread: of the first address, and of those who are connected there. */
+struct seen {
+    struct listen_hub *hub;
+    size_t there, begun,
+        held;      /* connections, of these with a message that has begun, and of these those that wait for room */
+    size_t unread; /* answers, of the last one */
+    bool busy;     /* with it */
+    int64_t connections;
+    nsec idle;
+    int receive_buffer;
+    nsec older; /* as if that much time had passed */
+};
+
+static void look_at(void *arg)
+{
+    struct seen *s = arg;
+    const struct listen_port *p = TAILQ_FIRST(&s->hub->ports);
+    socklen_t n = sizeof(s->receive_buffer);
+    struct listen_conn *c;
+
+    s->there = s->begun = s->held = s->unread = 0;
+    s->connections = p->connections;
+    s->idle = p->idle;
+    getsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &s->receive_buffer, &n);
+    TAILQ_FOREACH(c, &p->conns, link) {
+        s->there++;
+        s->begun += c->in.n > 0;
+        s->unread = c->out.n;
+        s->busy = c->is_dirty || c->mark_count > 0;
+        s->held += c->held && c->in.n > 0;
+        c->part_since -= s->older;
+    }
+}
+
+static void look(struct bench *b, struct seen *s)
+{
+    s->hub = b->r.hub;
+    loop_call(b->r.hub->loop, look_at, s);
+}
+
+static void other_options_are_taken_up_by_an_address_that_stays(void **state)
+{
+    struct seen s = {.begun = 0};
+    struct bench b;
+    struct stat st;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unixgram", "d");
+    b.conf.listen.idle = 9 * NSEC_PER_SEC;
+    rig_start(&b.r);
+    look(&b, &s);
+    assert_true(s.connections == 8 && s.idle == 9 * NSEC_PER_SEC && s.receive_buffer == 256 * 1024);
+    rig_stop(&b.r);
+    b.conf.listen.connections = 3;
+    b.conf.listen.idle = 0;
+    b.conf.listen.receive_buffer = 64 * 1024;
+    strcpy(b.conf.listen.unix_mode, "0660");
+    rig_start(&b.r);
+    look(&b, &s);
+    assert_true(s.connections == 3 && s.idle == 0 && s.receive_buffer == 64 * 1024);
+    assert_int_equal(stat(rig_path(&b.r, "d"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    bench_release(&b);
+}
+
+static void an_address_is_the_same_however_it_is_written(void **state)
+{
+    char plain[] = "127.0.0.1:514", with[] = "tcp://127.0.0.1:514", gram[] = "udp://127.0.0.1:514";
+    char *one[] = {plain}, *two[] = {gram, with};
+    struct listen_conf a = {.listen = {one, 1}}, b = {.listen = {two, 2}};
+
+    (void)state;
+    assert_true(listen_share(&LINES, &a, &b));
+    b.listen.n = 1;
+    assert_false(listen_share(&LINES, &a, &b));
+}
+
+static void a_path_that_is_too_long_with_its_folder_is_said(void **state)
+{
+    char text[100] = "unix://";
+    struct bench b;
+    struct err e;
+
+    (void)state;
+    memset(text + 7, 'x', sizeof(text) - 8);
+    bench_init(&b);
+    b.addresses[b.conf.listen.listen.n++] = mem_strdup(text);
+    const struct input_env env = {.stream = "test", .hub = b.r.hub, .budget = &b.r.budget, .base_dir = b.r.dir};
+    assert_int_equal(LINES_OPS.open(&b.r.in, &b.conf, &env, &e), -1);
+    assert_non_null(strstr(e.msg, "107 bytes"));
+    bench_release(&b);
+}
+
 static void an_address_in_use_is_said(void **state)
 {
     struct bench b;
@@ -397,6 +492,9 @@ int main(void)
         cmocka_unit_test(a_message_may_be_large_and_not_larger),
         cmocka_unit_test(connections_wait_for_the_next_input),
         cmocka_unit_test(only_so_many_are_connected),
+        cmocka_unit_test(other_options_are_taken_up_by_an_address_that_stays),
+        cmocka_unit_test(an_address_is_the_same_however_it_is_written),
+        cmocka_unit_test(a_path_that_is_too_long_with_its_folder_is_said),
         cmocka_unit_test(an_address_in_use_is_said),
         cmocka_unit_test(tls_asks_for_a_certificate_where_it_should),
     };
