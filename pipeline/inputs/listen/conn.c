@@ -6,11 +6,11 @@
 #include "pipeline/inputs/listen/impl.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#define CROWDED     "messages that have begun and have no end yet take half of the memory there is"
 #define MEMORY_HINT "raise limits.memory, or let senders send smaller messages"
 
 static struct listen_hub *hub_of(const struct listen_conn *c)
@@ -118,10 +118,11 @@ static bool has_memory(struct listen_conn *c)
     set_max(c);
     need = growth(c);
     listen_conn_count(c, c->in.cap);
-    if (h->counted + need <= c->budget->limit / 2 && c->budget->used + need <= c->budget->limit)
+    c->crowded = h->counted + need > c->budget->limit / 2;
+    if (!c->crowded && c->budget->used + need <= c->budget->limit)
         return true;
-    if (h->counted + need > c->budget->limit / 2 && c->in.n > LISTEN_READ_BYTES) {
-        fail(c, "messages that have begun and have no end yet take half of the memory there is", MEMORY_HINT);
+    if (c->crowded && c->in.n > LISTEN_READ_BYTES) {
+        fail(c, CROWDED, MEMORY_HINT);
         return false;
     }
     pushback_note(place->in->env.pushback, PUSHBACK_MEMORY, h->mono);
@@ -264,6 +265,7 @@ void listen_conn_resume(struct listen_conn *c)
         listen_port_look(c->port);
         return;
     }
+    c->crowded = false;
     if (c->over || c->ending)
         return;
     if (!listen_port_works(c->port) || c->out.n >= LISTEN_OUT_MAX / 2) {
@@ -382,8 +384,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct listen_conn *c = poll->data;
 
     listen_hub_time(hub_of(c));
-    if (status < 0)
-        events |= UV_READABLE; /* which says what it is */
+    if (status < 0) {
+        c->events = 0;                       /* the library waits for nothing any more */
+        events |= UV_READABLE | UV_WRITABLE; /* one of which says what it is */
+    }
     if (c->shakes)
         shake_hands(c);
     if (!c->shakes && ((events & UV_READABLE) || c->read_wants_write))
@@ -444,6 +448,20 @@ void listen_conn_turn(struct listen_conn *c)
         listen_conn_poll(c);
 }
 
+/* A sender has a minute for the rest of its message, which begins anew while nothing is read for reasons of our own. Those whose messages have begun
+ * may all wait for memory that they have themselves: then those that began long ago must go. */
+static bool is_part_late(struct listen_conn *c)
+{
+    struct listen_hub *h = hub_of(c);
+    bool waits = c->held && (c->refused || !c->crowded || h->full);
+
+    if (c->in.n == 0)
+        return false;
+    if (waits || !listen_port_works(c->port))
+        c->part_since = h->mono;
+    return h->mono - c->part_since > (c->held ? LISTEN_SILENT : LISTEN_REST_TIME);
+}
+
 static void too_late(struct listen_conn *c)
 {
     struct listen_port *p = c->port;
@@ -455,7 +473,9 @@ static void too_late(struct listen_conn *c)
         return;
     else if ((c->ending && now > c->end_by) || (c->eof && now - c->heard > LISTEN_REST_TIME && !c->held))
         fail(c, NULL, NULL);
-    else if (c->in.n > 0 && !c->held && listen_port_works(p) && now - c->part_since > LISTEN_REST_TIME) {
+    else if (is_part_late(c) && c->held) {
+        fail(c, CROWDED, MEMORY_HINT);
+    } else if (is_part_late(c)) {
         c->eof = true; /* what is there may be a message as it is */
         feed(c, buf_slice(&c->in), true);
         listen_conn_say(c, "a connection was closed", "a message had no end for a minute",
@@ -477,22 +497,6 @@ void listen_conn_look(struct listen_conn *c)
 
 /* --- begin and end ------------------------------------------------------------------------------------------------------ */
 
-static void set_up(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } OPTIONS[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, SOCKET_IDLE_SECONDS},
-        {IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_ASK_AGAIN_SECONDS},
-        {IPPROTO_TCP, TCP_KEEPCNT, SOCKET_ASKS},
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++)
-        (void)setsockopt(fd, OPTIONS[i].level, OPTIONS[i].name, &OPTIONS[i].value, sizeof(OPTIONS[i].value));
-}
-
 static bool make_secure(struct listen_conn *c)
 {
     struct err e;
@@ -509,7 +513,7 @@ static void release(struct listen_conn *c)
 {
     secure_free(&c->secure);
     identity_leave(c->identity);
-    drop_in(c);
+    buf_release(&c->in);
     buf_release(&c->out);
     mem_free(c->touched);
     if (c->fd >= 0)
@@ -536,7 +540,7 @@ struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct 
         memcpy(&c->from, from, n);
         c->from_length = n;
         if (p->scheme->kind == LISTEN_TCP)
-            set_up(fd);
+            listen_socket_set_up(fd);
         if ((p->tls && !make_secure(c)) || uv_poll_init(loop_uv(p->hub->loop), &c->poll, fd) < 0) {
             release(c);
             return NULL;
@@ -560,6 +564,8 @@ void listen_conn_end(struct listen_conn *c)
 
     if (c->began && p->protocol->ended)
         p->protocol->ended(c);
+    c->own = 0;
+    drop_in(c); /* while its address is there */
     if (c->held)
         TAILQ_REMOVE(&h->held, c, held_link);
     if (c->is_dirty)

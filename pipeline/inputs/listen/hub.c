@@ -101,8 +101,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct listen_port *p = poll->data;
 
-    (void)status; /* an error shows in what follows */
     (void)events;
+    if (status < 0) /* the library waits for nothing any more; the error shows in what follows */
+        p->polls = false;
     listen_hub_time(p->hub);
     if (takes_datagrams(p))
         listen_grams_read(p);
@@ -304,6 +305,16 @@ void listen_hub_again(struct listen_hub *h)
         uv_timer_start(&h->again, on_again, LISTEN_AGAIN_MS, 0);
 }
 
+static bool somebody_waits_for_a_spool(const struct listen_hub *h)
+{
+    const struct listen_conn *c;
+
+    TAILQ_FOREACH(c, &h->held, held_link)
+        if (c->refused)
+            return true;
+    return false;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct listen_hub *h = timer->data;
@@ -311,6 +322,7 @@ static void on_tick(uv_timer_t *timer)
     struct listen_conn *c;
 
     listen_hub_time(h);
+    h->full = somebody_waits_for_a_spool(h);
     for (p = TAILQ_FIRST(&h->ports); p; p = next) {
         next = TAILQ_NEXT(p, link);
         if (TAILQ_EMPTY(&p->places) && h->mono >= p->wait_until) {

@@ -111,7 +111,7 @@ struct listen_port {
     struct listen_conn *all; /* of datagrams */
     struct listen_grams *grams;
     uint32_t dropped; /* by the kernel, so far */
-    struct log_limit short_log, client_log, lost_log;
+    struct log_limit short_log, client_log;
     TAILQ_ENTRY(listen_port) link;
 };
 
@@ -124,6 +124,7 @@ struct listen_hub {
     TAILQ_HEAD(listen_held, listen_conn) held;   /* they wait for room */
     TAILQ_HEAD(listen_dirty, listen_conn) dirty; /* they have answers to write, or more to read, or are over */
     bool resume;                                 /* there may be room */
+    bool full;                                   /* some wait for a spool, not for one another */
     size_t counted;                              /* bytes that connections hold of budgets */
     uv_timer_t tick, again;
     uv_check_t behind;      /* each turn */
@@ -138,6 +139,7 @@ struct listen_mark {
     struct listen_conn *conn; /* NULL: it is gone */
     uint64_t mark;
     unsigned waits; /* for so many routes */
+    bool lost;      /* what it waits for will not come */
     TAILQ_ENTRY(listen_mark) link;
 };
 
@@ -155,7 +157,6 @@ struct listen_conn {
     struct secure *secure; /* NULL: none */
     bool shakes, read_wants_write, write_wants_read;
     char peer[HTTP_ADDRESS_TEXT], name[64];
-    uint16_t peer_port;
     struct sockaddr_storage from; /* of a datagram */
     socklen_t from_length;
 
@@ -166,7 +167,8 @@ struct listen_conn {
     size_t counted;
     size_t own;                   /* that its session holds: counted, too */
     struct listen_route *refused; /* read() was told "later" by it; NULL: it was not */
-    bool held;                    /* it waits for room */
+    bool held;                    /* it waits for room: */
+    bool crowded;                 /* messages that have begun, its own among them, leave none */
     bool more;                    /* there may be more to read that nobody tells of */
     bool eof, ending, over;
     bool began; /* begin() was called */
@@ -191,6 +193,7 @@ MUST_CHECK int listen_address_open(struct listen_port *p, const struct listen_co
 void listen_address_set_buffer(struct listen_port *p, uint64_t bytes);
 MUST_CHECK int listen_address_set_mode(struct listen_port *p, const char *mode, struct err *e);
 void listen_address_close(struct listen_port *p);
+void listen_socket_set_up(int fd); /* of a connection by TCP */
 
 void listen_port_free(struct listen_port **p);
 

@@ -2,6 +2,8 @@
 #include "pipeline/base/facts.h"
 #include "pipeline/inputs/listen/impl.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /* --- a connection ------------------------------------------------------------------------------------------------------- */
@@ -21,11 +23,15 @@ bool listen_is_datagram(const struct listen_conn *c)
     return c->fd < 0;
 }
 
+/* One of IPv4 that came by a socket of both ("[::]:514") is shown as it is everywhere else. */
 const char *listen_peer(struct listen_conn *c)
 {
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&c->from;
     const struct sockaddr *sa = (const struct sockaddr *)&c->from;
 
-    if (!c->peer[0] && (sa->sa_family == AF_INET || sa->sa_family == AF_INET6))
+    if (!c->peer[0] && sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], c->peer, sizeof(c->peer));
+    else if (!c->peer[0] && (sa->sa_family == AF_INET || sa->sa_family == AF_INET6))
         http_address_text(sa, false, c->peer);
     return c->peer;
 }

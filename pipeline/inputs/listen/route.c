@@ -79,7 +79,7 @@ void listen_marks_ready(struct listen_conn *c)
 {
     struct listen_mark *m;
 
-    while (!c->over && (m = TAILQ_FIRST(&c->marks)) && m->waits == 0) {
+    while (!c->over && (m = TAILQ_FIRST(&c->marks)) && m->waits == 0 && !m->lost) {
         uint64_t mark = m->mark;
 
         TAILQ_REMOVE(&c->marks, m, link);
@@ -115,7 +115,7 @@ static void pop_due(struct listen_route *r, bool given_up)
     m->waits--;
     if (m->conn && given_up) {
         m->conn->over = true;
-        m->waits++; /* it stays in front */
+        m->lost = true; /* it stays in front */
         listen_conn_dirty(m->conn);
     } else if (m->conn && m->waits == 0) {
         listen_conn_dirty(m->conn);

@@ -48,6 +48,8 @@ static bool take(struct listen_conn *c, struct slice line)
 
     if (slice_is(line, "?"))
         return listen_mark(c, ++s->questions);
+    if (slice_is(line, "who"))
+        return listen_answer(c, slice_str(listen_peer(c))) == 0;
     if (slice_is(line, "bye")) {
         listen_end(c, NULL, NULL);
         return true;
@@ -409,6 +411,112 @@ static void a_path_that_is_too_long_with_its_folder_is_said(void **state)
     bench_release(&b);
 }
 
+/* --- memory --- */
+
+/* Each has begun a message, all together have the memory there is for that, and none of them goes on. */
+static void messages_without_an_end_do_not_stop_all_others(void **state)
+{
+    enum { OTHERS = 6 };
+
+    static char text[LISTEN_READ_BYTES - 15]; /* a little less than is read at once */
+    const struct timeval patience = {.tv_sec = 60};
+    struct seen s = {.begun = 0};
+    int fds[OTHERS], fd;
+    struct bench b;
+
+    (void)state;
+#ifdef TIGHT
+    skip(); /* frames take all the memory then */
+#endif
+    bench_init(&b);
+    budget_resize(&b.r.budget, (OTHERS + 1) * 2 * LISTEN_READ_BYTES);
+    bench_listen(&b, "unix", "s");
+    rig_start(&b.r);
+    memset(text, 'x', sizeof(text) - 1);
+    for (int i = 0; i < OTHERS; i++) {
+        fds[i] = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+        say(fds[i], text);
+    }
+    do
+        look(&b, &s);
+    while (s.begun < OTHERS);
+    for (int i = 0; i < OTHERS; i++)
+        say(fds[i], "x");
+    do
+        look(&b, &s);
+    while (s.held < OTHERS);
+    fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    say(fd, "one\n?\n");
+    s.older = LISTEN_SILENT; /* they have had their time */
+    look(&b, &s);
+    hear(fd, "safe 1\n");
+    for (int i = 0; i < OTHERS; i++)
+        close(fds[i]);
+    close(fd);
+    bench_release(&b);
+}
+
+/* It has left much unread, so that nothing is read of it, when it goes. */
+static void who_goes_without_reading_its_answers_is_gone(void **state)
+{
+    static char questions[2 * 4096];
+    nsec until = clock_mono() + RIG_TIMEOUT;
+    struct seen s = {.begun = 0};
+    struct bench b;
+    int fd;
+
+    (void)state;
+#ifdef TIGHT
+    skip(); /* a few answers at a time: it takes too long */
+#endif
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    rig_start(&b.r);
+    for (size_t i = 0; i < sizeof(questions); i += 2)
+        memcpy(questions + i, "?\n", 2);
+    fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    do {
+        (void)send(fd, questions, sizeof(questions), MSG_DONTWAIT | MSG_NOSIGNAL);
+        look(&b, &s);
+    } while (s.unread < LISTEN_OUT_MAX / 2 || s.busy);
+    close(fd);
+    do {
+        look(&b, &s);
+        assert_true(clock_mono() < until);
+    } while (s.there > 0);
+    bench_release(&b);
+}
+
+/* --- addresses --- */
+
+static void a_sender_of_ipv4_is_named_so_on_a_socket_of_both(void **state)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    socklen_t n = sizeof(at);
+    struct bench b;
+    char text[32];
+
+    (void)state;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+        skip(); /* this machine has no IPv6 */
+    getsockname(fd, (struct sockaddr *)&at, &n);
+    close(fd);
+    snprintf(text, sizeof(text), "[::]:%u", ntohs(at.sin6_port));
+    to.sin_port = at.sin6_port;
+    bench_init(&b);
+    bench_listen(&b, "tcp", text);
+    rig_start(&b.r);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    say(fd, "who\n");
+    hear(fd, "127.0.0.1");
+    close(fd);
+    bench_release(&b);
+}
+
 static void an_address_in_use_is_said(void **state)
 {
     struct bench b;
@@ -495,6 +603,9 @@ int main(void)
         cmocka_unit_test(other_options_are_taken_up_by_an_address_that_stays),
         cmocka_unit_test(an_address_is_the_same_however_it_is_written),
         cmocka_unit_test(a_path_that_is_too_long_with_its_folder_is_said),
+        cmocka_unit_test(messages_without_an_end_do_not_stop_all_others),
+        cmocka_unit_test(who_goes_without_reading_its_answers_is_gone),
+        cmocka_unit_test(a_sender_of_ipv4_is_named_so_on_a_socket_of_both),
         cmocka_unit_test(an_address_in_use_is_said),
         cmocka_unit_test(tls_asks_for_a_certificate_where_it_should),
     };
