@@ -278,13 +278,32 @@ static enum listen_answer too_large(struct listen_conn *c, struct listen_route *
     return LISTEN_TOO_LARGE;
 }
 
-/* What is taken finds room when its frame is full: so nothing that was read waits here when the process ends. */
-static bool spool_takes(struct listen_route *r, size_t n)
+static size_t frame_of(size_t n)
 {
+    return n > WINDOW_FRAME_BYTES ? n : WINDOW_FRAME_BYTES;
+}
+
+/* That the stream's inputs here have begun, and the spool does not know of yet. */
+static size_t open_frames(const struct listen_route *r)
+{
+    const struct input *in;
+    size_t n = 0;
+
+    TAILQ_FOREACH(in, &hub_of(r->in)->inputs, link)
+        if (in->env.spool == r->in->env.spool && in->route.window.open)
+            n += frame_of(in->route.window.open_sum.bytes);
+    return n;
+}
+
+/* What is taken finds room when its frame is full: so nothing that was read waits here when the process ends, or its input begins anew. */
+static bool spool_takes(struct listen_route *r, uint32_t records, size_t n, size_t facts)
+{
+    const struct window *w = &r->window;
     struct spool *s = r->in->env.spool;
     struct err why;
 
-    if (r->window.open || spool_has_room(s, n > WINDOW_FRAME_BYTES ? n : WINDOW_FRAME_BYTES))
+    if ((w->open && !w->due && frame_has_room(w->open, records, n, facts)) ||
+        spool_has_room(s, frame_of(n) + open_frames(r)))
         return true;
     pushback_note(r->in->env.pushback, spool_failing(s, &why) ? PUSHBACK_DISK : PUSHBACK_LIMIT, hub_of(r->in)->mono);
     return false;
@@ -301,7 +320,7 @@ enum listen_answer listen_put(struct listen_conn *c, struct listen_route *r, con
         snprintf(most, sizeof(most), "the %llu that a record may have", (unsigned long long)RECORD_MAX_BYTES);
         return too_large(c, r, m->data.n, most, "let its sender send less at a time");
     }
-    if (!spool_takes(r, m->data.n))
+    if (!spool_takes(r, 1, m->data.n, m->facts.n + m->id.n))
         return later(c, r);
     switch (window_put(&r->window, &message, r->number + 1, h->wall, h->mono)) {
     case WINDOW_TAKEN:
@@ -324,7 +343,7 @@ enum listen_answer listen_fits(struct listen_conn *c, struct listen_route *r, ui
 {
     struct listen_hub *h = hub_of(r->in);
 
-    if (spool_takes(r, data) && window_fits(&r->window, records, data, facts, h->wall, h->mono))
+    if (spool_takes(r, records, data, facts) && window_fits(&r->window, records, data, facts, h->wall, h->mono))
         return LISTEN_TAKEN;
     r->touched = true;
     return later(c, r);

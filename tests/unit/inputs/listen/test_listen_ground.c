@@ -488,6 +488,51 @@ static void who_goes_without_reading_its_answers_is_gone(void **state)
     bench_release(&b);
 }
 
+/* --- a full spool --- */
+
+struct stands {
+    const struct rig *rig;
+    bool still; /* somebody waits, and nothing is on its way to the spool */
+};
+
+static void look_whether_it_stands(void *arg)
+{
+    struct stands *s = arg;
+    const struct listen_port *p = TAILQ_FIRST(&s->rig->hub->ports);
+    const struct listen_conn *c = TAILQ_FIRST(&p->conns);
+
+    s->still = c && c->refused && s->rig->in->route.window.count == 0;
+}
+
+/* What was read has its place in the spool: else it would be lost when the input begins anew. */
+static void what_was_read_finds_room_in_a_spool_that_fills_up(void **state)
+{
+    static char lines[128 * 1024];
+    struct stands s = {.still = false};
+    struct bench b;
+    int fd;
+
+    (void)state;
+    memset(lines, 'x', sizeof(lines));
+    for (size_t i = 1023; i < sizeof(lines); i += 1024)
+        lines[i] = '\n';
+    bench_init(&b);
+    b.r.limit = 3 * MIB;
+    bench_listen(&b, "unix", "s");
+    rig_start(&b.r);
+    fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    s.rig = &b.r;
+    while (!s.still) {
+        (void)send(fd, lines, sizeof(lines), MSG_DONTWAIT | MSG_NOSIGNAL);
+        loop_call(b.r.hub->loop, look_whether_it_stands, &s);
+    }
+    b.r.ops->stop(b.r.in);
+    assert_true(b.r.ops->stopped(b.r.in, NSEC_NEVER));
+    assert_int_equal(window_left(&b.r.in->route.window), 0);
+    close(fd);
+    bench_release(&b);
+}
+
 /* --- addresses --- */
 
 static void a_sender_of_ipv4_is_named_so_on_a_socket_of_both(void **state)
@@ -605,6 +650,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_too_long_with_its_folder_is_said),
         cmocka_unit_test(messages_without_an_end_do_not_stop_all_others),
         cmocka_unit_test(who_goes_without_reading_its_answers_is_gone),
+        cmocka_unit_test(what_was_read_finds_room_in_a_spool_that_fills_up),
         cmocka_unit_test(a_sender_of_ipv4_is_named_so_on_a_socket_of_both),
         cmocka_unit_test(an_address_in_use_is_said),
         cmocka_unit_test(tls_asks_for_a_certificate_where_it_should),
