@@ -647,7 +647,8 @@
 #define STATSD_SPREAD_MAX (4 * MIB)
 /* A connection has so long for its handshake, for the rest of a message that has begun, and to read its last answers; one that was silent for so
  * long may have to make room for another. What waits for room is looked at so often, in milliseconds; an address whose inputs have gone waits so
- * long for the next ones; an input that ends waits so long for what it has taken to become safe. */
+ * long for the next ones; an input that ends waits so long for what it has taken to become safe. Behind a record that a full spool did not take, little
+ * is read at a time for so long. */
 #define LISTEN_HANDSHAKE_TIME (10 * NSEC_PER_SEC)
 #define LISTEN_REST_TIME      (60 * NSEC_PER_SEC)
 #define LISTEN_END_TIME       (5 * NSEC_PER_SEC)
@@ -656,6 +657,7 @@
 #define LISTEN_PARKED         (3 * NSEC_PER_SEC)
 #define LISTEN_LINGER         (2 * NSEC_PER_SEC)
 #define LISTEN_OTHERS_WAIT    (1 * NSEC_PER_SEC)
+#define LISTEN_LITTLE         (1 * NSEC_PER_SEC)
 #define LISTEN_SAYS_EVERY     (1 * NSEC_PER_SEC)
 #define LISTEN_LOST_EVERY     (30 * NSEC_PER_SEC)
 /* Messages of a queue or broker that are taken and not acknowledged (window.h), unless the input says otherwise; frames of them on their

@@ -199,7 +199,8 @@ static bool reads(const struct listen_conn *c)
            listen_port_works(c->port);
 }
 
-/* Behind what was left. Where that is much, into the same memory; else into the hub's. */
+/* Behind what was left. Where that is much, into the same memory; else into the hub's. While some stream takes no more little is read at a time (and
+ * never less than what TLS has at once): all of it may have to wait, of each connection, in memory that other streams need. */
 static char *room_of(struct listen_conn *c, size_t *had, size_t *room)
 {
     struct listen_hub *h = hub_of(c);
@@ -216,7 +217,7 @@ static char *room_of(struct listen_conn *c, size_t *had, size_t *room)
     }
     if (c->in.n > 0)
         memcpy(h->scratch, c->in.p, c->in.n);
-    *room = sizeof(h->scratch) - c->in.n;
+    *room = h->mono < h->little_until ? LISTEN_READ_BYTES / 4 : sizeof(h->scratch) - c->in.n;
     return h->scratch;
 }
 

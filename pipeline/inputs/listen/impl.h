@@ -125,6 +125,7 @@ struct listen_hub {
     TAILQ_HEAD(listen_dirty, listen_conn) dirty; /* they have answers to write, or more to read, or are over */
     bool resume;                                 /* there may be room */
     bool full;                                   /* some wait for a spool, not for one another */
+    nsec little_until;                           /* mono; a spool is full: little is read at a time */
     size_t counted;                              /* bytes that connections hold of budgets */
     uv_timer_t tick, again;
     uv_check_t behind;      /* each turn */

@@ -305,6 +305,7 @@ static bool spool_takes(struct listen_route *r, uint32_t records, size_t n, size
     if ((w->open && !w->due && frame_has_room(w->open, records, n, facts)) ||
         spool_has_room(s, frame_of(n) + open_frames(r)))
         return true;
+    hub_of(r->in)->little_until = hub_of(r->in)->mono + LISTEN_LITTLE;
     pushback_note(r->in->env.pushback, spool_failing(s, &why) ? PUSHBACK_DISK : PUSHBACK_LIMIT, hub_of(r->in)->mono);
     return false;
 }

@@ -323,6 +323,7 @@ struct seen {
     size_t there, begun,
         held;      /* connections, of these with a message that has begun, and of these those that wait for room */
     size_t unread; /* answers, of the last one */
+    size_t kept;   /* of all but the first */
     bool busy;     /* with it */
     int64_t connections;
     nsec idle;
@@ -337,7 +338,7 @@ static void look_at(void *arg)
     socklen_t n = sizeof(s->receive_buffer);
     struct listen_conn *c;
 
-    s->there = s->begun = s->held = s->unread = 0;
+    s->there = s->begun = s->held = s->unread = s->kept = 0;
     s->connections = p->connections;
     s->idle = p->idle;
     getsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &s->receive_buffer, &n);
@@ -345,6 +346,7 @@ static void look_at(void *arg)
         s->there++;
         s->begun += c->in.n > 0;
         s->unread = c->out.n;
+        s->kept += c == TAILQ_FIRST(&p->conns) ? 0 : c->in.n;
         s->busy = c->is_dirty || c->mark_count > 0;
         s->held += c->held && c->in.n > 0;
         c->part_since -= s->older;
@@ -533,6 +535,47 @@ static void what_was_read_finds_room_in_a_spool_that_fills_up(void **state)
     bench_release(&b);
 }
 
+/* The memory is that of all streams. */
+static void who_waits_for_a_full_spool_keeps_little(void **state)
+{
+    enum { OTHERS = 4 };
+
+    static char lines[LISTEN_READ_BYTES];
+    struct seen seen = {.begun = 0};
+    struct stands s;
+    struct bench b;
+    int fds[1 + OTHERS];
+
+    (void)state;
+#ifdef TIGHT
+    skip(); /* a line is longer than what is read at a time */
+#endif
+    memset(lines, 'x', sizeof(lines));
+    for (size_t i = 31; i < sizeof(lines); i += 32)
+        lines[i] = '\n';
+    bench_init(&b);
+    b.r.limit = 3 * MIB;
+    bench_listen(&b, "unix", "s");
+    rig_start(&b.r);
+    s = (struct stands){.rig = &b.r};
+    fds[0] = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    while (!s.still) {
+        (void)send(fds[0], lines, sizeof(lines), MSG_DONTWAIT | MSG_NOSIGNAL);
+        loop_call(b.r.hub->loop, look_whether_it_stands, &s);
+    }
+    for (int i = 1; i <= OTHERS; i++) {
+        fds[i] = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+        (void)send(fds[i], lines, sizeof(lines), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    do
+        look(&b, &seen);
+    while (seen.held < 1 + OTHERS);
+    assert_true(seen.kept <= OTHERS * LISTEN_READ_BYTES / 4);
+    for (int i = 0; i <= OTHERS; i++)
+        close(fds[i]);
+    bench_release(&b);
+}
+
 /* --- addresses --- */
 
 static void a_sender_of_ipv4_is_named_so_on_a_socket_of_both(void **state)
@@ -651,6 +694,7 @@ int main(void)
         cmocka_unit_test(messages_without_an_end_do_not_stop_all_others),
         cmocka_unit_test(who_goes_without_reading_its_answers_is_gone),
         cmocka_unit_test(what_was_read_finds_room_in_a_spool_that_fills_up),
+        cmocka_unit_test(who_waits_for_a_full_spool_keeps_little),
         cmocka_unit_test(a_sender_of_ipv4_is_named_so_on_a_socket_of_both),
         cmocka_unit_test(an_address_in_use_is_said),
         cmocka_unit_test(tls_asks_for_a_certificate_where_it_should),
