@@ -398,15 +398,19 @@ void window_end(struct window *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-uint64_t window_left(struct window *w)
+struct window_sum window_left(struct window *w)
 {
-    uint64_t n = w->open ? w->open_sum.records : 0;
+    struct window_sum left = w->open ? w->open_sum : (struct window_sum){0};
 
     pthread_mutex_lock(&w->lock);
-    for (unsigned i = 0; i < w->count; i++)
-        n += nth(w, i)->back ? nth(w, i)->all.records : 0;
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct window_frame *f = nth(w, i);
+
+        left.records += f->back ? f->all.records : 0;
+        left.data += f->back ? f->all.data : 0;
+    }
     pthread_mutex_unlock(&w->lock);
-    return n;
+    return left;
 }
 
 bool window_is_idle(const struct window *w)

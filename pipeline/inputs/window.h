@@ -144,12 +144,13 @@ struct window_news window_look(struct window *w, nsec mono_now);
  * the spool becomes safe or not, and is not reported. Numbers may begin anew. */
 void window_reset(struct window *w);
 
+/* What was taken and is in no frame that the spool has: lost, when nothing comes behind this. */
+struct window_sum window_left(struct window *w);
+
 /* Everything that was taken was reported. */
 bool window_is_idle(const struct window *w);
 
 /* The owner leaves: nothing is offered to the spool any more. What is on its way there becomes safe, and is reported. */
 void window_end(struct window *w);
-/* Records that were taken and are neither in the spool nor on their way there. */
-uint64_t window_left(struct window *w);
 
 #endif

@@ -176,6 +176,7 @@ struct listen_conn {
     bool is_dirty;
     nsec heard, part_since, end_by; /* mono; 0: not */
 
+    bool lacks;                     /* something that was put since the last mark will not become safe */
     struct listen_touched *touched; /* since the last mark */
     size_t touched_count, touched_room;
     TAILQ_HEAD(, listen_mark) marks;
@@ -237,7 +238,7 @@ void listen_grams_free(struct listen_port *p);
 void listen_route_init(struct input *in);
 void listen_route_release(struct input *in);
 void listen_route_look(struct input *in); /* what is safe now? */
-void listen_route_end(struct input *in);  /* no mark waits for it any more */
+void listen_route_end(struct input *in);  /* what is not safe by now will not be; no mark waits for it any more */
 void listen_marks_ready(struct listen_conn *c);
 void listen_marks_release(struct listen_conn *c);
 

@@ -35,9 +35,14 @@ bool listen_wait(struct listen_conn *c)
     return false;
 }
 
-/* The client waits for answers, and so do we: what has no room now has some when one of the marks is safe. */
+/* The client waits for answers, and so do we: what has no room now has some when one of the marks is safe. One that lacks something would never be. */
 bool listen_can_mark(struct listen_conn *c)
 {
+    if (c->lacks) {
+        c->over = true;
+        listen_conn_dirty(c);
+        return false;
+    }
     return c->mark_count < LISTEN_MARKS_MAX || listen_wait(c);
 }
 
@@ -178,28 +183,34 @@ void listen_route_release(struct input *in)
     window_release(&in->route.window);
 }
 
+static void leave_route(struct listen_conn *c, const struct listen_route *r)
+{
+    for (size_t k = 0; k < c->touched_count; k++)
+        if (c->touched[k].route == r) {
+            c->lacks |= c->touched[k].number > r->safe;
+            c->touched[k--] = c->touched[--c->touched_count];
+        }
+}
+
+/* What is not safe by now will not be: neither is what waits for it, or will. */
 void listen_route_end(struct input *in)
 {
-    struct listen_place *place;
     struct listen_conn *c;
 
     while (!STAILQ_EMPTY(&in->route.due))
         pop_due(&in->route, true);
     for (size_t i = 0; i < in->place_count; i++) {
-        place = &in->places[i];
-        TAILQ_FOREACH(c, &place->port->conns, link)
-            for (size_t k = 0; k < c->touched_count; k++)
-                if (c->touched[k].route == &in->route)
-                    c->touched[k--] = c->touched[--c->touched_count];
-        if (place->port->all)
-            place->port->all->touched_count = 0;
+        TAILQ_FOREACH(c, &in->places[i].port->conns, link)
+            leave_route(c, &in->route);
+        if (in->places[i].port->all)
+            leave_route(in->places[i].port->all, &in->route);
     }
 }
 
 /* What was taken and was in no frame that the spool has. */
 static void say_left(struct input *in)
 {
-    uint64_t n = window_left(&in->route.window);
+    uint64_t n = window_left(&in->route.window).records;
 
     if (n == 0 || in->protocol->acknowledges)
         return;
@@ -243,8 +254,7 @@ void listen_route_look(struct input *in)
         uint64_t lost = r->window.records;
 
         window_reset(&r->window);
-        while (!STAILQ_EMPTY(&r->due))
-            pop_due(r, true);
+        listen_route_end(in);
         listen_lost(r, lost);
     }
     if (!window_is_idle(&r->window))

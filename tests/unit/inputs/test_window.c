@@ -631,7 +631,7 @@ static void who_leaves_offers_nothing_more(void **state)
     assert_int_equal(put(&b, "b", 2), WINDOW_TAKEN);
     assert_int_equal(put(&b, "c", 3), WINDOW_TAKEN);
     window_end(&b.w);
-    assert_int_equal(window_left(&b.w), 2);
+    assert_int_equal(window_left(&b.w).records, 2);
     commit(b.x);
     assert_safe(&b, 1);
     commit(b.x);
@@ -646,7 +646,7 @@ static void who_leaves_offers_nothing_more(void **state)
     window_flush(&b.w, b.x->now);
     commit(b.x);
     window_end(&b.w);
-    assert_int_equal(window_left(&b.w), 1);
+    assert_int_equal(window_left(&b.w).records, 1);
     sync_fails = false;
     commit(b.x);
     commit(b.x);
