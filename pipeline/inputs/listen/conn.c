@@ -407,7 +407,9 @@ void listen_conn_poll(struct listen_conn *c)
 
     if (c->over)
         return;
-    if (c->shakes) {
+    if (c->shakes && !listen_port_works(c->port)) { /* nobody could say whom to let in */
+        in = out = false;
+    } else if (c->shakes) {
         in = !c->read_wants_write;
         out = c->read_wants_write;
     } else {

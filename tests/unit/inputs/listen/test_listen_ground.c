@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -84,6 +86,14 @@ static void safe(struct listen_conn *c, uint64_t mark)
     assert_int_equal(listen_answer(c, slice_str(text)), 0);
 }
 
+static atomic_bool began_alone; /* nobody stood there */
+
+static void begin(struct listen_conn *c)
+{
+    if (!listen_route(c, 0))
+        began_alone = true;
+}
+
 static const struct listen_scheme SCHEMES[] = {{"tcp", LISTEN_TCP, false, 0},
                                                {"tls", LISTEN_TCP, true, 0},
                                                {"udp", LISTEN_UDP, false, 0},
@@ -97,6 +107,7 @@ static const struct listen_protocol LINES = {
     .schemes = SCHEMES,
     .session_bytes = sizeof(struct lines_session),
     .message_max = 300 * 1024,
+    .begin = begin,
     .read = read_lines,
     .safe = safe,
     .is_choosy = is_choosy,
@@ -289,6 +300,44 @@ static void connections_wait_for_the_next_input(void **state)
     hear(fd, "safe 1\n");
     rig_expect(r, "two|three|");
     close(fd);
+    bench_release(&b);
+}
+
+static atomic_bool sync_fails;
+
+static int disk_fdatasync(int fd)
+{
+    errno = EIO;
+    return sync_fails ? -1 : io_ops_real.fdatasync(fd);
+}
+
+/* Its disk refuses until the input has gone; then there is another one, and a question that is behind it all. */
+static void what_was_lost_with_its_input_is_never_called_safe(void **state)
+{
+    struct io_ops disk = io_ops_real;
+    struct bench b;
+    struct rig *r = &b.r;
+    int fd, other;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    disk.fdatasync = disk_fdatasync;
+    r->files = &disk;
+    rig_start(r);
+    fd = dial(rig_path(r, "s"), SOCK_STREAM);
+    say(fd, "?\n");
+    hear(fd, "safe 1\n");
+    sync_fails = true;
+    say(fd, "one\n");
+    other = dial(rig_path(r, "s"), SOCK_STREAM); /* whom we hear of when the line was read */
+    say(other, "bye\n");
+    hear_the_end(other);
+    rig_stop(r);
+    sync_fails = false;
+    rig_start(r);
+    say(fd, "two\n?\n");
+    hear_the_end(fd);
     bench_release(&b);
 }
 
@@ -680,6 +729,45 @@ static void tls_asks_for_a_certificate_where_it_should(void **state)
     bench_release(&b);
 }
 
+/* Whom to let in nobody can say meanwhile. */
+static void no_handshake_ends_while_nobody_stands_there(void **state)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct bench b;
+    SSL *ssl;
+    int fd, other;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "secret", "s");
+    make_certificate(rig_path(&b.r, "cert"), rig_path(&b.r, "key"), "server", NULL);
+    b.conf.listen.tls.cert_file = mem_strdup("cert");
+    b.conf.listen.tls.key_file = mem_strdup("key");
+    rig_start(&b.r);
+    fd = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    other = dial(rig_path(&b.r, "s"), SOCK_STREAM);
+    say(other, "no TLS\n\n\n\n\n\n\n"); /* it is thrown out: so both were accepted */
+    (void)recv(other, (char[64]){0}, 64, MSG_WAITALL);
+    close(other);
+    rig_stop(&b.r);
+    ssl = SSL_new(ctx);
+    SSL_set_fd(ssl, fd);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    began_alone = false;
+    for (int i = 0; i < 2 && SSL_connect(ssl) <= 0; i++)
+        (void)poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 50);
+    rig_start(&b.r);
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+    assert_int_equal(SSL_connect(ssl), 1);
+    hand_over(ssl, "one\n");
+    rig_expect(&b.r, "one|");
+    assert_false(began_alone);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    bench_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -687,6 +775,7 @@ int main(void)
         cmocka_unit_test(datagrams_come_whole),
         cmocka_unit_test(a_message_may_be_large_and_not_larger),
         cmocka_unit_test(connections_wait_for_the_next_input),
+        cmocka_unit_test(what_was_lost_with_its_input_is_never_called_safe),
         cmocka_unit_test(only_so_many_are_connected),
         cmocka_unit_test(other_options_are_taken_up_by_an_address_that_stays),
         cmocka_unit_test(an_address_is_the_same_however_it_is_written),
@@ -698,6 +787,7 @@ int main(void)
         cmocka_unit_test(a_sender_of_ipv4_is_named_so_on_a_socket_of_both),
         cmocka_unit_test(an_address_in_use_is_said),
         cmocka_unit_test(tls_asks_for_a_certificate_where_it_should),
+        cmocka_unit_test(no_handshake_ends_while_nobody_stands_there),
     };
 
     return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
