@@ -597,6 +597,8 @@
 #define PIPE_DATA_MAX   (LINE_MAX_BYTES + 2 * PIPE_READ_BYTES)
 #define PIPE_AGAIN      (50 * NSEC_PER_MSEC)
 #define PIPE_LOOK       (5 * NSEC_PER_SEC)
+/* It is read so often before something else is looked at. */
+#define PIPE_TURN 16
 /* A program whose lines are read: its words; the environment that it is given; a line of what it says to standard error, and so many of
  * these in so long; how long it has to end when it is asked to, and behind that what it has printed to become safe. Where the system cannot tell of
  * its end, it is looked for. */
@@ -608,6 +610,10 @@
 #define EXEC_STOP_TIME  (2 * NSEC_PER_SEC)
 #define EXEC_LINGER     (1500 * NSEC_PER_MSEC)
 #define EXEC_TICK       (100 * NSEC_PER_MSEC)
+/* Readings of what it said last; how long it runs on without standard output until that is said; and the longest interval. */
+#define EXEC_LAST_WORDS 16
+#define EXEC_MUTE_AFTER (5 * NSEC_PER_SEC)
+#define EXEC_TIME_MAX   (3660LL * 24 * 3600 * NSEC_PER_SEC)
 /* The stack of an input's own thread, for the libraries that it calls; and it is named in the log when it does not end so long after it
  * was asked to. */
 #define INPUT_THREAD_STACK_BYTES (1 * MIB)

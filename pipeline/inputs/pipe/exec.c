@@ -42,8 +42,9 @@ struct input {
 
     pid_t pid;         /* 0: it does not run */
     int out, err, end; /* what it prints, what it says, and what is ready when it has ended; -1: not open */
-    bool was_killed;
+    bool was_killed, is_mute;
     nsec started, next; /* mono; when it was, and when it is to be */
+    nsec mute_at;       /* mono; it is said that it has closed its standard output; NSEC_NEVER: it has not */
     unsigned runs;
 
     char says[EXEC_SAYS_BYTES]; /* a line of it, so far */
@@ -57,9 +58,9 @@ struct input {
 static const struct cfg_field fields[] = {
     {.name = "command", .type = CFG_STRINGS, .offset = offsetof(struct exec_conf, command), .required = true, .max = EXEC_WORDS_MAX,
      .help = "the program and its words, without a shell: [vmstat, \"-n\", \"5\"]; [sh, -c, \"...\"] for one"},
-    {.name = "interval", .type = CFG_DURATION, .offset = offsetof(struct exec_conf, interval), .def = "0s",
+    {.name = "interval", .type = CFG_DURATION, .offset = offsetof(struct exec_conf, interval), .def = "0s", .max = EXEC_TIME_MAX,
      .help = "it is run so often, and ends by itself; 0s: it is to run for ever, and is started again when it has ended"},
-    {.name = "timeout", .type = CFG_DURATION, .offset = offsetof(struct exec_conf, timeout), .def = "0s",
+    {.name = "timeout", .type = CFG_DURATION, .offset = offsetof(struct exec_conf, timeout), .def = "0s", .max = EXEC_TIME_MAX,
      .help = "with `interval`: a run that lasts longer is ended; 0s: never"},
     {.name = "environment", .type = CFG_STRINGS, .offset = offsetof(struct exec_conf, environment), .max = EXEC_ENV_MAX, .secret = true,
      .help = "NAME=VALUE, or NAME to hand on what sluice has; beside these it gets PATH, HOME, USER, LOGNAME, SHELL, TZ, TMPDIR, LANG and "
@@ -165,7 +166,8 @@ static void hear(struct input *in, const char *p, size_t n, nsec now)
             in->says[in->says_n++] = p[i];
 }
 
-static void read_err(struct input *in, nsec now)
+/* True: there was something. */
+static bool read_err(struct input *in, nsec now)
 {
     char some[4096];
     ssize_t n = read(in->err, some, sizeof(some));
@@ -173,9 +175,22 @@ static void read_err(struct input *in, nsec now)
     if (n > 0)
         hear(in, some, (size_t)n, now);
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-        return;
+        return n > 0;
     say_line(in, now);
     close(in->err);
+    in->err = -1;
+    return false;
+}
+
+/* Of one that has ended: what a pipe holds, and not what somebody may still write. */
+static void hear_the_rest(struct input *in, nsec now)
+{
+    for (int i = 0; i < EXEC_LAST_WORDS && in->err >= 0; i++)
+        if (!read_err(in, now))
+            break;
+    say_line(in, now);
+    if (in->err >= 0)
+        close(in->err);
     in->err = -1;
 }
 
@@ -207,6 +222,15 @@ static void say_failed(struct input *in, const char *cause, const char *hint, ns
     input_health_error(in->env.health, cause, hint, now);
     log_warn("a run of the program failed", KS("stream", in->env.stream), KS("input", in->label), KS("cause", cause),
              KS("hint", hint));
+}
+
+/* So a run is never made up for: a time at which the last one was still at work is left out. */
+static void set_next(struct input *in, nsec now)
+{
+    nsec interval = in->conf->interval;
+
+    if (interval > 0 && in->next <= now)
+        in->next += ((now - in->next) / interval + 1) * interval;
 }
 
 /* 0, or errno. */
@@ -246,9 +270,9 @@ static void begin_run(struct input *in, nsec now)
 {
     int error;
 
-    while (in->conf->interval > 0 && in->next <= now)
-        in->next += in->conf->interval;
-    in->was_killed = false;
+    set_next(in, now);
+    in->was_killed = in->is_mute = false;
+    in->mute_at = NSEC_NEVER;
     in->started = now;
     in->runs++;
     pipe_reader_begin(&in->reader);
@@ -268,10 +292,8 @@ static void end_run(struct input *in, nsec now)
     in->pid = 0;
     close_one(&in->out);
     close_one(&in->end);
-    if (in->err >= 0)
-        read_err(in, now);
-    say_line(in, now);
-    close_one(&in->err);
+    hear_the_rest(in, now);
+    set_next(in, now);
     if (in->was_killed)
         snprintf(cause, sizeof(cause), "it did not end within its `timeout`");
     else if (WIFSIGNALED(status))
@@ -290,30 +312,42 @@ static bool runs_too_long(const struct input *in, nsec now)
            now - in->started > in->conf->timeout;
 }
 
-/* Of one that has ended: what is there, as far as there is room. */
-static void read_rest(struct input *in, nsec now)
+/* It may be about to end; else it will never print anything again. */
+static void out_is_closed(struct input *in)
 {
-    bool got = true;
-
-    while (got && in->out >= 0 && pipe_reader_wants(&in->reader)) {
-        if (pipe_reader_read(&in->reader, in->out, &got) != PIPE_READ_SOME || !got)
-            close_one(&in->out);
-        (void)pipe_reader_turn(&in->reader, now);
-    }
+    close_one(&in->out);
+    pipe_reader_last(&in->reader);
+    in->mute_at = clock_mono() + EXEC_MUTE_AFTER;
 }
 
-/* Its standard output may stay open behind its end: what it has started may have it. That is not waited for. */
+static void look_at_mute(struct input *in, nsec now)
+{
+    static const char HINT[] =
+        "is it one that goes into the background, or writes to a file? It has an option against that, perhaps";
+
+    if (in->is_mute || now < in->mute_at)
+        return;
+    in->is_mute = true;
+    input_health_error(in->env.health, "it has closed its standard output, and runs on", HINT, now);
+    log_warn("the program has closed its standard output and runs on: nothing more comes from it",
+             KS("stream", in->env.stream), KS("input", in->label), KS("hint", HINT));
+}
+
+/* Its standard output may stay open behind its end: what it has started may have it. That is ended, and not waited for. */
 static void look_after_run(struct input *in, nsec now)
 {
     if (runs_too_long(in, now)) {
         in->was_killed = true;
         child_signal(in->pid, SIGKILL);
     }
-    if (!child_has_ended(in->pid))
+    if (!child_has_ended(in->pid)) {
+        look_at_mute(in, now);
         return;
-    read_rest(in, now);
-    if (in->out >= 0)
+    }
+    child_signal(in->pid, SIGKILL); /* who would go on printing otherwise */
+    if (!pipe_reader_rest(&in->reader, in->out, now))
         return; /* there is no room now */
+    close_one(&in->out);
     pipe_reader_last(&in->reader);
     (void)pipe_reader_turn(&in->reader, now);
     if (pipe_reader_is_empty(&in->reader))
@@ -333,8 +367,10 @@ static nsec next_look(const struct input *in)
     if (in->pid && in->end < 0)
         return clock_mono() + EXEC_TICK;
     if (in->pid)
-        return in->conf->interval > 0 && in->conf->timeout > 0 && !in->was_killed ? in->started + in->conf->timeout + 1
-                                                                                  : NSEC_NEVER;
+        return nsec_earlier(in->is_mute ? NSEC_NEVER : in->mute_at,
+                            in->conf->interval > 0 && in->conf->timeout > 0 && !in->was_killed
+                                ? in->started + in->conf->timeout + 1
+                                : NSEC_NEVER);
     if (in->env.once && in->runs > 0)
         return NSEC_NEVER;
     return in->conf->interval > 0 ? in->next : in->connection.again;
@@ -343,16 +379,18 @@ static nsec next_look(const struct input *in)
 /* Waits, and reads what is there. */
 static void wait_for_it(struct input *in, struct input_thread *t, nsec until, bool last)
 {
-    bool wants = in->pid && in->out >= 0 && pipe_reader_wants(&in->reader), got;
-    struct pollfd p[] = {{.fd = wants ? in->out : -1, .events = POLLIN},
+    bool prints = in->pid && in->out >= 0, wants = pipe_reader_wants(&in->reader), got;
+    bool may_end =
+        in->pid && (prints ? wants : pipe_reader_is_empty(&in->reader)); /* else there is no room for its rest */
+    struct pollfd p[] = {{.fd = prints && wants ? in->out : -1, .events = POLLIN},
                          {.fd = in->err, .events = POLLIN},
-                         {.fd = in->pid && pipe_reader_wants(&in->reader) ? in->end : -1, .events = POLLIN}};
+                         {.fd = may_end ? in->end : -1, .events = POLLIN}};
 
     input_thread_poll(t, p, ARRAY_LEN(p), until, last);
     if (p[1].revents)
-        read_err(in, clock_mono());
+        (void)read_err(in, clock_mono());
     if (p[0].revents && pipe_reader_read(&in->reader, in->out, &got) != PIPE_READ_SOME)
-        close_one(&in->out);
+        out_is_closed(in);
 }
 
 static bool is_over(struct input *in)
@@ -382,9 +420,9 @@ static void stop_it(struct input *in, struct input_thread *t)
                  KS("input", in->label));
         child_signal(in->pid, SIGKILL);
     }
-    read_rest(in, clock_mono());
     (void)child_reap(in->pid);
     in->pid = 0;
+    hear_the_rest(in, clock_mono());
 }
 
 static void run(struct input_thread *t, void *arg)
@@ -405,9 +443,7 @@ static void run(struct input_thread *t, void *arg)
         wait_for_it(in, t, nsec_earlier(again, next_look(in)), false);
     }
     stop_it(in, t);
-    pipe_reader_end(&in->reader, clock_mono() + EXEC_LINGER);
-    close_one(&in->out);
-    close_one(&in->err);
+    pipe_reader_end(&in->reader, &in->out, clock_mono() + EXEC_LINGER);
     close_one(&in->end);
 }
 

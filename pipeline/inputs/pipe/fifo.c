@@ -38,7 +38,7 @@ struct input {
     struct connection connection;
     int fd;    /* -1: it is not open */
     bool more; /* there may be something, or an end, that poll() does not show */
-    bool ended;
+    bool ended, replaced;
 };
 
 /* clang-format off */
@@ -63,29 +63,28 @@ static bool read_mode(const char *text, mode_t *mode)
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
-/* -1 with errno. One that was there keeps its permissions. */
-static int make(const struct input *in)
-{
-    mode_t mode = 0600;
-
-    (void)read_mode(in->conf->mode, &mode);
-    if (mkfifo(in->path, 0600) < 0)
-        return errno == EEXIST ? 0 : -1;
-    return chmod(in->path, mode);
-}
-
-/* A descriptor; -1 with errno. */
+/* A descriptor; -1 with errno. One that was there keeps its permissions. They are given to what was opened: at the path there may be something else
+ * by then, where others may write to the folder. */
 static int open_pipe(const struct input *in)
 {
-    int fd = open(in->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool made = mkfifo(in->path, 0600) == 0;
+    mode_t mode = 0600;
     struct stat st;
+    int fd, error;
 
+    if (!made && errno != EEXIST)
+        return -1;
+    fd = open(in->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (made ? O_NOFOLLOW : 0));
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+    (void)read_mode(in->conf->mode, &mode);
+    error = fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) ? ENOTSUP : 0;
+    if (error == 0 && made && fchmod(fd, mode) < 0)
+        error = errno;
+    if (error == 0)
         return fd;
     close(fd);
-    errno = ENOTSUP;
+    errno = error;
     return -1;
 }
 
@@ -108,7 +107,7 @@ static void open_it(struct input *in)
 {
     struct connection_trouble t = {.doing = "open"};
 
-    in->fd = make(in) < 0 ? -1 : open_pipe(in);
+    in->fd = open_pipe(in);
     if (in->fd >= 0) {
         connection_works(&in->connection, clock_mono());
         return;
@@ -118,14 +117,7 @@ static void open_it(struct input *in)
     connection_failed(&in->connection, &t, clock_mono());
 }
 
-static void close_it(struct input *in)
-{
-    if (in->fd >= 0)
-        close(in->fd);
-    in->fd = -1;
-}
-
-/* The last writer has gone. */
+/* The last writer has gone, or another pipe is there. */
 static void open_again(struct input *in)
 {
     int old = in->fd;
@@ -150,7 +142,7 @@ static void read_it(struct input *in)
     enum pipe_read answer = PIPE_READ_SOME;
     bool got = true;
 
-    while (got && answer == PIPE_READ_SOME && pipe_reader_wants(&in->reader)) {
+    for (int i = 0; i < PIPE_TURN && got && answer == PIPE_READ_SOME && pipe_reader_wants(&in->reader); i++) {
         answer = pipe_reader_read(&in->reader, in->fd, &got);
         (void)pipe_reader_turn(&in->reader, clock_mono());
     }
@@ -164,11 +156,18 @@ static void read_it(struct input *in)
     pipe_reader_last(&in->reader);
 }
 
+/* There is nothing in it. A line that had no end yet has none. */
+static void leave(struct input *in)
+{
+    in->ended = in->replaced = true;
+    pipe_reader_last(&in->reader);
+}
+
 /* What the writers that have gone had written is in the window. True: there will be no more. */
 static bool go_on(struct input *in)
 {
-    if (in->ended && pipe_reader_is_empty(&in->reader) && !in->env.once) {
-        in->ended = false;
+    if (in->ended && pipe_reader_is_empty(&in->reader) && (in->replaced || !in->env.once)) {
+        in->ended = in->replaced = false;
         pipe_reader_begin(&in->reader);
         open_again(in);
     }
@@ -200,13 +199,12 @@ static void run(struct input_thread *t, void *arg)
         input_thread_poll(t, &p, 1, in->more && p.fd >= 0 ? 0 : until, false);
         if (p.revents || (in->more && p.fd >= 0))
             read_it(in);
-        else if (in->fd >= 0 && clock_mono() >= look && is_replaced(in))
-            open_again(in);
+        else if (p.fd >= 0 && clock_mono() >= look && is_replaced(in))
+            leave(in);
         if (clock_mono() >= look)
             look = clock_mono() + PIPE_LOOK;
     }
-    close_it(in);
-    pipe_reader_end(&in->reader, clock_mono() + EXEC_LINGER);
+    pipe_reader_end(&in->reader, &in->fd, clock_mono() + EXEC_LINGER);
 }
 
 /* --- the input -------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Any thread. */
@@ -176,8 +177,55 @@ bool pipe_reader_is_idle(const struct pipe_reader *r)
     return pipe_reader_is_empty(r) && window_is_idle(&r->window);
 }
 
-void pipe_reader_end(struct pipe_reader *r, nsec until)
+static size_t bytes_in(int fd)
 {
+    int n = 0;
+
+    return fd >= 0 && ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+bool pipe_reader_rest(struct pipe_reader *r, int fd, nsec mono_now)
+{
+    size_t left = bytes_in(fd), before, n;
+    bool got;
+
+    while (left > 0) {
+        if (!pipe_reader_wants(r))
+            return false;
+        before = r->data.n - r->used;
+        if (pipe_reader_read(r, fd, &got) != PIPE_READ_SOME || !got)
+            return true;
+        n = r->data.n - before;
+        left -= n < left ? n : left;
+        (void)pipe_reader_turn(r, mono_now);
+    }
+    return true;
+}
+
+/* Nobody writes into it behind this without being told. Returns how many bytes nobody will read. */
+static size_t drain(struct pipe_reader *r, int *fd, nsec until)
+{
+    size_t left;
+    nsec now;
+
+    for (now = clock_mono(); !pipe_reader_rest(r, *fd, now) && now < until; now = clock_mono()) {
+        nsec again = pipe_reader_turn(r, now);
+
+        if (r->last && pipe_reader_is_empty(r))
+            pipe_reader_begin(r);
+        else
+            input_thread_linger(r->thread, nsec_earlier(again, until));
+    }
+    left = bytes_in(*fd);
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return left;
+}
+
+void pipe_reader_end(struct pipe_reader *r, int *fd, nsec until)
+{
+    size_t lost = drain(r, fd, until);
     nsec now, again;
 
     pipe_reader_last(r);
@@ -188,8 +236,8 @@ void pipe_reader_end(struct pipe_reader *r, nsec until)
             break;
         input_thread_linger(r->thread, nsec_earlier(again, until));
     }
-    if (!pipe_reader_is_empty(r) || r->window.open)
-        log_warn("stopped: what was read from the pipe and not yet taken by the spool is lost",
-                 KS("stream", r->env->stream), KS("input", r->label),
-                 KU("bytes", r->data.n - r->used + (r->window.open ? r->window.open_sum.data : 0)));
+    lost += r->data.n - r->used + window_left(&r->window).data;
+    if (lost > 0)
+        log_warn("stopped: what was in the pipe, or read from it and not yet taken by the spool, is lost",
+                 KS("stream", r->env->stream), KS("input", r->label), KU("bytes", lost));
 }

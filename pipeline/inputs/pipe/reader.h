@@ -5,6 +5,7 @@
  *     pipe_reader_read()    it is ready
  *     pipe_reader_last()    nothing follows: what is there without a newline is a line; until pipe_reader_begin()
  *     pipe_reader_turn()    in each turn: lines into the window, the window into the spool
+ *     pipe_reader_end()     it is asked to stop
  *
  * A pipe cannot be read again. What was read stays here until the spool calls it safe, also when a disk refuses; with a kill, what was read and not
  * yet safe is lost. Back-pressure is not reading: the pipe fills up, and its writer waits.
@@ -58,7 +59,10 @@ nsec pipe_reader_turn(struct pipe_reader *r, nsec mono_now);
 /* All is safe. */
 bool pipe_reader_is_idle(const struct pipe_reader *r);
 
-/* The last work: waits for what was read to become safe, until `until`, and says what was lost. */
-void pipe_reader_end(struct pipe_reader *r, nsec until);
+/* Reads what lies in the pipe at this time, and not what comes behind that, as far as there is room. True: that was all. */
+bool pipe_reader_rest(struct pipe_reader *r, int fd, nsec mono_now);
+
+/* The last work, until `until`: reads what lies in the pipe (-1: it is not open), closes it, waits for all to become safe, and says what was lost. */
+void pipe_reader_end(struct pipe_reader *r, int *fd, nsec until);
 
 #endif

@@ -103,6 +103,55 @@ static void one_that_runs_too_long_is_ended(void **state)
     free_words(&conf.command);
 }
 
+/* What came while it was stopped is there afterwards: `n` records in all. */
+static void expect_after_stop(struct rig *r, uint64_t n)
+{
+    rig_stop(r);
+    rig_start(r);
+    assert_int_equal(rig_incoming(r), n);
+}
+
+/* More than the pipe and the window hold, and its program is gone when the last of it is read. */
+static void what_it_prints_when_it_is_asked_to_end_is_read(void **state)
+{
+    const unsigned lines = LIMIT(60000, 1000);
+    char *room[3], *none[3], program[120];
+    struct exec_conf conf = {.interval = 0};
+    struct rig r;
+
+    (void)state;
+    snprintf(program, sizeof(program), "trap 'seq 1 %u; exit' TERM; echo ready; while :; do sleep 0.01; done", lines);
+    words(&conf.command, room, "sh", "-c", program);
+    rig_init(&r, "exec");
+    r.conf = &conf;
+    rig_start(&r);
+    rig_expect(&r, "ready|");
+    rig_stop(&r);
+    free_words(&conf.command);
+    words(&conf.command, none, "true", NULL, NULL);
+    rig_start(&r);
+    assert_int_equal(rig_incoming(&r), lines + 1);
+    rig_release(&r);
+    free_words(&conf.command);
+}
+
+/* What it had printed without a newline is a line then. */
+static void one_that_closes_its_output_and_lives_on(void **state)
+{
+    char *room[3];
+    struct exec_conf conf = {.interval = 0};
+    struct rig r;
+
+    (void)state;
+    words(&conf.command, room, "sh", "-c", "printf half; exec >/dev/null; sleep 1000 & wait");
+    rig_init(&r, "exec");
+    r.conf = &conf;
+    rig_start(&r);
+    rig_expect(&r, "half|");
+    rig_release(&r);
+    free_words(&conf.command);
+}
+
 /* --- named pipes ---------------------------------------------------------------------------------------------------------- */
 
 static int open_writer(const char *path)
@@ -191,6 +240,36 @@ static void a_line_that_is_too_long_is_cut_and_any_byte_passes(void **state)
     mem_free(conf.mode);
 }
 
+/* More than the window takes at once. */
+static void what_lies_in_it_at_a_stop_is_read(void **state)
+{
+    const size_t line = LIMIT(1, 256);
+    char *text = mem_alloc(64 * KIB + 1);
+    struct fifo_conf conf = {.path = mem_strdup("pipe"), .mode = mem_strdup("0640")};
+    struct rig r;
+
+    (void)state;
+    rig_init(&r, "fifo");
+    r.conf = &conf;
+    assert_int_equal(mkfifo(rig_path(&r, "pipe"), 0600), 0);
+    rig_start(&r);
+    memset(text, 'x', 64 * KIB);
+    for (size_t i = 0; i < 64 * KIB; i += line)
+        text[i + line - 1] = '\n';
+    for (unsigned i = 1; i <= 5; i++) {
+        int fd = open_writer(rig_path(&r, "pipe"));
+
+        say(fd, text);
+        say(fd, text);
+        close(fd);
+        expect_after_stop(&r, i * 2 * 64 * KIB / line);
+    }
+    rig_release(&r);
+    mem_free(text);
+    mem_free(conf.path);
+    mem_free(conf.mode);
+}
+
 static void what_is_no_pipe_is_not_read(void **state)
 {
     struct fifo_conf conf = {.path = mem_strdup("pipe"), .mode = mem_strdup("0640")};
@@ -214,7 +293,10 @@ int main(void)
         cmocka_unit_test(a_program_that_is_not_there_is_no_reason_to_wait),
         cmocka_unit_test(one_that_runs_now_and_then),
         cmocka_unit_test(one_that_runs_too_long_is_ended),
+        cmocka_unit_test(what_it_prints_when_it_is_asked_to_end_is_read),
+        cmocka_unit_test(one_that_closes_its_output_and_lives_on),
         cmocka_unit_test(writers_come_and_go),
+        cmocka_unit_test(what_lies_in_it_at_a_stop_is_read),
         cmocka_unit_test(a_line_that_is_too_long_is_cut_and_any_byte_passes),
         cmocka_unit_test(what_is_no_pipe_is_not_read),
     };
