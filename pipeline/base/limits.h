@@ -262,10 +262,15 @@
 /* Room for what is decompressed: at least so much more at a time. */
 #define GUNZIP_ROOM_MIN LIMIT(4 * KIB, 64)
 #define UNZSTD_ROOM     LIMIT(128 * KIB, 64)
-/* The window of a zstd frame, as a power of two: what the zstd program takes without being asked; a frame may ask for gigabytes. */
-#define UNZSTD_WINDOW_LOG 27
+/* The window of a zstd frame, as a power of two: what the zstd program takes without being asked; a frame may ask for gigabytes. And in bytes, of
+ * what is sent over a network (RFC 9659). */
+#define UNZSTD_WINDOW_LOG       27
+#define UNZSTD_WINDOW_LOG_LEAST 10
+#define UNZSTD_WINDOW_SENT      (8 * MIB)
 /* What is unpacked in one step, and made by it. */
 #define UNPACK_PIECE LIMIT(1 * MIB, 512)
+/* What unpacking holds at least: zlib's window and tables. */
+#define UNPACK_HOLDS (48 * KIB)
 
 /* A pattern and its groups; per start of a match, some 10 ms of the interpreter (less with machine code), and memory in KiB. */
 #define REGEX_PATTERN_MAX (128 * KIB)

@@ -31,6 +31,9 @@ struct codec_undo {
      * -1: damaged. */
     MUST_CHECK int (*step)(void *ctx, struct slice *in, size_t room, struct buf *out, bool *inside, struct err *e);
     void (*close)(void *ctx);
+    /* Before the first step: what needs more memory than this is refused. NULL: it never needs much. */
+    void (*bound)(void *ctx, size_t bytes);
+    size_t (*holds)(void *ctx); /* bytes of memory; NULL: not much */
 };
 
 struct codec_ops {

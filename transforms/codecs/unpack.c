@@ -39,6 +39,17 @@ bool unpack_is_packed(const struct unpack *u)
     return u->codec != NULL;
 }
 
+void unpack_bound(struct unpack *u, size_t bytes)
+{
+    if (u->codec && u->codec->undo->bound)
+        u->codec->undo->bound(u->ctx, bytes);
+}
+
+size_t unpack_holds(const struct unpack *u)
+{
+    return UNPACK_HOLDS + (u->codec && u->codec->undo->holds ? u->codec->undo->holds(u->ctx) : 0);
+}
+
 static int step_plain(struct slice *in, size_t room, struct buf *out)
 {
     size_t n = in->n < room ? in->n : room;

@@ -19,6 +19,10 @@ struct unpack;
 struct unpack *unpack_new(struct slice beginning);
 void unpack_free(struct unpack **u);
 bool unpack_is_packed(const struct unpack *u);
+/* Before the first step: text that can be unpacked only with more memory than this (zstd's window) is damaged. */
+void unpack_bound(struct unpack *u, size_t bytes);
+/* So much memory it has now. */
+size_t unpack_holds(const struct unpack *u);
 
 /* Takes from *in and appends to `out`, as far as it has room below its max. -1: damaged. Nothing taken and nothing appended: it
  * wants more input, or more room. */

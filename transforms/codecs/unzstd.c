@@ -89,5 +89,23 @@ static int undo_step(void *ctx, struct slice *in, size_t room, struct buf *out, 
     return 0;
 }
 
-const struct codec_undo unzstd_undo = {
-    .looks_so = unzstd_looks_so, .open = stream_open, .step = undo_step, .close = stream_close};
+static void undo_bound(void *ctx, size_t bytes)
+{
+    int log = UNZSTD_WINDOW_LOG;
+
+    while (log > UNZSTD_WINDOW_LOG_LEAST && (size_t)1 << log > bytes)
+        log--;
+    ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, log);
+}
+
+static size_t undo_holds(void *ctx)
+{
+    return ZSTD_sizeof_DStream(ctx);
+}
+
+const struct codec_undo unzstd_undo = {.looks_so = unzstd_looks_so,
+                                       .open = stream_open,
+                                       .step = undo_step,
+                                       .close = stream_close,
+                                       .bound = undo_bound,
+                                       .holds = undo_holds};

@@ -14,6 +14,11 @@ void forward_reader_release(struct forward_reader *r)
     *r = (struct forward_reader){.used = 0};
 }
 
+size_t forward_reader_holds(const struct forward_reader *r)
+{
+    return r->unpack ? unpack_holds(r->unpack) + r->plain.cap : 0;
+}
+
 void forward_piece_init(struct forward_piece *p)
 {
     buf_init(&p->data, RECORD_MAX_BYTES + FORWARD_PIECE_BYTES);
@@ -61,11 +66,13 @@ static bool unpack_some(struct forward_reader *r, struct slice entries, const ch
     size_t before = r->plain.n, left = in.n;
     struct err e;
 
-    *why = "its entries are not gzip or zstd, or damaged";
+    *why = "its entries are not gzip or zstd, or damaged, or want more than 8 MiB to be unpacked (zstd's window)";
     if (!r->unpack && !gunzip_looks_so(in) && !unzstd_looks_so(in))
         return false;
-    if (!r->unpack)
+    if (!r->unpack) {
         r->unpack = unpack_new(in);
+        unpack_bound(r->unpack, UNZSTD_WINDOW_SENT);
+    }
     if (r->plain.max < before + FORWARD_UNPACK_STEP) /* in small steps: most entries are small */
         r->plain.max =
             before + FORWARD_UNPACK_STEP < FORWARD_PLAIN_MAX ? before + FORWARD_UNPACK_STEP : FORWARD_PLAIN_MAX;

@@ -38,6 +38,8 @@ struct forward_reader {
 };
 
 void forward_reader_release(struct forward_reader *r); /* and is at the beginning */
+/* So much memory it has, which stays until it is released. */
+size_t forward_reader_holds(const struct forward_reader *r);
 
 struct forward_piece {
     struct buf data, facts, one; /* of its records, behind one another; of one of them */

@@ -224,6 +224,7 @@ static const char *unpack_all(struct session *s, struct export *x, size_t most, 
     if (!(gzip ? gunzip_looks_so(rest) : unzstd_looks_so(rest)))
         return "the message is not packed as grpc-encoding says";
     u = unpack_new(rest);
+    unpack_bound(u, UNZSTD_WINDOW_SENT);
     for (;;) {
         size_t left = rest.n, had = x->plain.n;
 

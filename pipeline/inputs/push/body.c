@@ -183,6 +183,7 @@ static int unpack_stream(struct push_request *rq, bool gzip, struct buf *plain)
         return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body does not begin as Content-Encoding: %s does",
                            gzip ? "gzip" : "zstd");
     u = unpack_new(all);
+    unpack_bound(u, UNZSTD_WINDOW_SENT);
     rc = make_room(rq, plain, 1);
     if (rc == 0)
         rc = unpack_all(rq, u, plain);
