@@ -120,6 +120,20 @@ bool forward_read(struct slice whole, struct forward_message *m, const char **wh
     return *why == NULL;
 }
 
+static void move(struct slice *s, const char *from, const char *to)
+{
+    if (s->n > 0)
+        s->p = to + ((uintptr_t)s->p - (uintptr_t)from); /* what was at `from` may be gone */
+}
+
+void forward_moved(struct forward_message *m, const char *from, const char *to)
+{
+    move(&m->tag, from, to);
+    move(&m->entries, from, to);
+    move(&m->chunk, from, to);
+    move(&m->answer, from, to);
+}
+
 /* --- events ----------------------------------------------------------------------------------------------------------- */
 
 static uint64_t big_endian(struct slice s)

@@ -38,6 +38,9 @@ struct forward_message {
 /* `whole`: one value. False: it is none of these, or one that is not taken; *why says so. */
 MUST_CHECK bool forward_read(struct slice whole, struct forward_message *m, const char **why);
 
+/* The bytes that it was read from, which began at `from`, are at `to` now. */
+void forward_moved(struct forward_message *m, const char *from, const char *to);
+
 struct forward_event {
     bool has_time; /* else: when it came */
     int64_t seconds;

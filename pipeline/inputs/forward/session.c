@@ -20,9 +20,16 @@
 
 struct session {
     bool begun, known; /* known: it may send */
+    unsigned changes;  /* listen_changes(), and what was asked of it then: */
+    unsigned char door[SHA512_BYTES];
     struct forward_nonce nonce;
     struct msgpack_scan scan; /* of the message that comes */
+    const char *at;           /* where it was when it was read; NULL: it was not */
+    struct forward_message message;
     struct forward_reader reader;
+    bool holds;      /* memory for the reader, of the budget */
+    bool done;       /* all its pieces were put */
+    uint32_t passed; /* pieces that were put: the reader may have to begin anew */
     unsigned put;    /* records of the reader's piece that were put */
     uint64_t marks;  /* so far */
     struct buf acks; /* answers that wait for the sync, in order: u16 length, bytes */
@@ -55,6 +62,23 @@ static void answer(struct listen_conn *c, struct slice bytes)
         return; /* it is cut off */
 }
 
+/* What is asked for there. */
+static void print_of(const struct forward_conf *conf, unsigned char print[SHA512_BYTES])
+{
+    struct slice parts[2] = {SLICE(""), conf->shared_key ? slice_str(conf->shared_key) : SLICE("")};
+
+    sha512_of(parts, ARRAY_LEN(parts), print);
+    for (size_t i = 0; i < conf->users.n; i++) {
+        unsigned char before[SHA512_BYTES];
+
+        memcpy(before, print, sizeof(before));
+        parts[0] = slice_of((const char *)before, sizeof(before));
+        parts[1] = slice_str(conf->users.v[i]);
+        sha512_of(parts, ARRAY_LEN(parts), print);
+    }
+}
+
+/* Where nobody listens now, who may come in is not known before something is read. */
 static void greet(struct listen_conn *c)
 {
     const struct forward_conf *conf = door(c);
@@ -62,8 +86,12 @@ static void greet(struct listen_conn *c)
     struct forward_secrets secrets;
     struct buf out;
 
+    if (!conf)
+        return;
     s->begun = true;
-    s->known = !conf || !conf->shared_key;
+    s->changes = listen_changes(c);
+    print_of(conf, s->door);
+    s->known = !conf->shared_key;
     if (s->known)
         return;
     random_bytes(&s->nonce, sizeof(s->nonce));
@@ -74,6 +102,19 @@ static void greet(struct listen_conn *c)
     buf_release(&out);
 }
 
+/* A reload may have changed what is asked for. */
+static bool is_door_the_same(struct listen_conn *c)
+{
+    struct session *s = listen_session(c);
+    unsigned char now[SHA512_BYTES];
+
+    if (s->changes == listen_changes(c))
+        return true;
+    print_of(door(c), now);
+    s->changes = listen_changes(c);
+    return memcmp(now, s->door, sizeof(now)) == 0;
+}
+
 static void take_ping(struct listen_conn *c, struct slice whole)
 {
     const struct forward_conf *conf = door(c);
@@ -82,10 +123,6 @@ static void take_ping(struct listen_conn *c, struct slice whole)
     const char *why = NULL;
     struct buf out;
 
-    if (!secrets.key) { /* a reload took it away meanwhile */
-        listen_end(c, NULL, NULL);
-        return;
-    }
     buf_init(&out, 1024);
     why = forward_ping(whole, &s->nonce, &secrets, &out);
     answer(c, buf_slice(&out));
@@ -152,6 +189,7 @@ struct work {
     struct listen_conn *c;
     struct forward_piece piece;
     struct buf id;
+    unsigned pieces; /* in this call */
 };
 
 static bool takes_tag(const struct forward_conf *conf, struct slice tag)
@@ -239,7 +277,7 @@ static enum taken put_piece(struct work *w, const struct forward_message *m, str
             listen_duplicates(r, p->count - 1);
         return t;
     }
-    if (s->put == 0 && p->count > 1 && listen_fits(w->c, r, p->count, p->data.n, p->facts.n) != LISTEN_TAKEN)
+    if (s->put == 0 && p->count > 1 && listen_fits(w->c, r, p->count, p->data.n, p->facts.n + id.n) != LISTEN_TAKEN)
         return TAKEN_LATER;
     for (; s->put < p->count; s->put++) {
         t = put_record(w, r, s->put, id);
@@ -247,6 +285,37 @@ static enum taken put_piece(struct work *w, const struct forward_message *m, str
             return t;
     }
     return TAKEN;
+}
+
+static bool hold(struct listen_conn *c, size_t bytes)
+{
+    struct session *s = listen_session(c);
+
+    if ((bytes > 0 || s->holds) && !listen_hold(c, bytes))
+        return false;
+    s->holds = bytes > 0;
+    return true;
+}
+
+static bool can_keep(struct work *w)
+{
+    struct session *s = listen_session(w->c);
+
+    return hold(w->c, forward_reader_holds(&s->reader));
+}
+
+static void drop_reader(struct work *w)
+{
+    struct session *s = listen_session(w->c);
+
+    forward_reader_release(&s->reader);
+    (void)hold(w->c, 0);
+}
+
+/* The one that is next, when it was put already. */
+static bool was_put(struct session *s)
+{
+    return s->reader.number < s->passed;
 }
 
 static enum taken put_events(struct work *w, const struct forward_message *m, struct listen_route *r)
@@ -258,22 +327,31 @@ static enum taken put_events(struct work *w, const struct forward_message *m, st
     enum taken t;
 
     for (;;) {
+        if (!was_put(s) && !listen_has_room(w->c, r))
+            return TAKEN_LATER;
         if (!forward_fill(&s->reader, m, &shape, listen_now(w->c), &w->piece, &why))
             return refuse(w->c, why, HINT_SENDER);
         if (w->piece.count == 0)
             return TAKEN;
-        t = put_piece(w, m, r);
+        t = was_put(s) ? TAKEN : put_piece(w, m, r);
         if (t != TAKEN)
             return t;
         forward_passed(&s->reader, &w->piece);
+        if (s->reader.number <= s->passed)
+            continue;
+        s->passed = s->reader.number;
         s->put = 0;
+        if (++w->pieces >= FORWARD_TURN_PIECES && can_keep(w)) {
+            listen_yield(w->c);
+            return TAKEN_LATER;
+        }
     }
 }
 
 static enum taken take_message(struct work *w, struct slice whole)
 {
     struct session *s = listen_session(w->c);
-    struct forward_message m;
+    struct forward_message *m = &s->message;
     struct listen_route *r;
     const char *why;
     enum taken t;
@@ -282,17 +360,34 @@ static enum taken take_message(struct work *w, struct slice whole)
         take_ping(w->c, whole);
         return s->known ? TAKEN : TAKEN_NEVER;
     }
-    if (!forward_read(whole, &m, &why))
+    if (s->at)
+        forward_moved(m, s->at, whole.p);
+    else if (!forward_read(whole, m, &why))
         return refuse(w->c, why, "is the sender one that speaks the forward protocol? " HINT_SENDER);
-    if (m.quiet)
+    s->at = whole.p;
+    if (m->quiet)
         return TAKEN;
-    r = route_of(w->c, m.tag);
+    r = route_of(w->c, m->tag);
     if (!r)
-        return refuse_tag(w->c, m.tag);
-    t = put_events(w, &m, r);
-    if (t == TAKEN && m.chunk.n > 0 && !expect_ack(w->c, m.answer))
-        return TAKEN_LATER;
-    return t;
+        return refuse_tag(w->c, m->tag);
+    t = s->done ? TAKEN : put_events(w, m, r);
+    s->done = t == TAKEN;
+    /* What was unpacked stays for as long as there is memory for it; else it is unpacked once more. */
+    if (s->done || (t == TAKEN_LATER && !can_keep(w)))
+        drop_reader(w);
+    return s->done && m->chunk.n > 0 && !expect_ack(w->c, m->answer) ? TAKEN_LATER : t;
+}
+
+/* It has been taken: the next one. */
+static void pass_message(struct work *w)
+{
+    struct session *s = listen_session(w->c);
+
+    s->scan = (struct msgpack_scan){.at = 0};
+    s->at = NULL;
+    s->done = false;
+    s->passed = 0;
+    s->put = 0;
 }
 
 static const char *too_large(const struct session *s)
@@ -330,9 +425,7 @@ static size_t take_all(struct work *w, struct slice in)
         if (take_message(w, slice_of(rest.p, s->scan.at)) != TAKEN)
             return used;
         used += s->scan.at;
-        s->scan = (struct msgpack_scan){.at = 0};
-        forward_reader_release(&s->reader);
-        s->put = 0;
+        pass_message(w);
     }
     return used;
 }
@@ -350,6 +443,10 @@ static size_t read_some(struct listen_conn *c, struct slice in, bool last)
     }
     if (!s->begun)
         greet(c);
+    if (!is_door_the_same(c)) {
+        listen_end(c, "shared_key or users were changed by a reload", "nothing: a sender that knows them comes again");
+        return 0;
+    }
     s->acks.max = FORWARD_WAITING_MAX;
     forward_piece_init(&w.piece);
     buf_init(&w.id, FORWARD_CHUNK_MAX + FORWARD_TAG_MAX + 64);
@@ -370,6 +467,7 @@ static void ended(struct listen_conn *c)
     struct session *s = listen_session(c);
 
     forward_reader_release(&s->reader);
+    (void)hold(c, 0);
     buf_release(&s->acks);
 }
 

@@ -136,6 +136,7 @@ static void stand_at(struct input *in, struct listen_port *p)
     else
         TAILQ_INSERT_TAIL(&p->places, place, link);
     p->wait_until = 0;
+    p->changes++;
     settle(p);
     listen_port_look(p);
 }

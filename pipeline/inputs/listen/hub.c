@@ -223,7 +223,7 @@ static void resume_held(struct listen_hub *h)
     struct listen_held all = TAILQ_HEAD_INITIALIZER(all);
     struct listen_conn *c;
 
-    h->resume = false;
+    h->resume = h->yielded = false;
     TAILQ_CONCAT(&all, &h->held, held_link);
     while ((c = TAILQ_FIRST(&all))) {
         TAILQ_REMOVE(&all, c, held_link);
@@ -269,12 +269,12 @@ static void on_behind(uv_check_t *check)
     struct listen_hub *h = check->data;
 
     look_at_inputs(h, false);
-    if (h->resume)
+    if (h->resume || h->yielded)
         resume_held(h);
     turn_dirty(h);
     look_at_inputs(h, false);
     buf_trim(&h->text, LISTEN_READ_BYTES);
-    if (TAILQ_EMPTY(&h->dirty))
+    if (TAILQ_EMPTY(&h->dirty) && !h->yielded)
         uv_idle_stop(&h->more);
     else
         uv_idle_start(&h->more, nothing);

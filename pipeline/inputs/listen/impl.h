@@ -105,6 +105,7 @@ struct listen_port {
     bool polls, worked;
     nsec accept_at;  /* mono; not before */
     nsec wait_until; /* mono; somebody who was here may come back */
+    unsigned changes;
     TAILQ_HEAD(listen_places, listen_place) places;
     TAILQ_HEAD(, listen_conn) conns;
     unsigned conn_count;
@@ -126,6 +127,7 @@ struct listen_hub {
     bool resume;                                 /* there may be room */
     bool full;                                   /* some wait for a spool, not for one another */
     nsec little_until;                           /* mono; a spool is full: little is read at a time */
+    bool yielded;                                /* one of them waits for others only */
     size_t counted;                              /* bytes that connections hold of budgets */
     uv_timer_t tick, again;
     uv_check_t behind;      /* each turn */

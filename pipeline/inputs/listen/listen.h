@@ -142,6 +142,8 @@ uint16_t listen_peer_port(const struct listen_conn *c); /* 0: none */
 /* The common name of the client's certificate; "": it showed none. */
 const char *listen_peer_name(const struct listen_conn *c);
 
+/* How often an input has come to listen there: when it is another number than before, what senders have to show may be something else. */
+unsigned listen_changes(const struct listen_conn *c);
 /* Those that listen there: 0, 1 ... until NULL, choosy ones first. There is at least one in read(). */
 struct listen_route *listen_route(struct listen_conn *c, size_t index);
 const void *listen_route_conf(const struct listen_route *r);
@@ -159,6 +161,10 @@ enum listen_answer {
     LISTEN_TOO_LARGE, /* not taken, and never will be: more than limits.record, or than the stream's spool may hold. It was counted and said */
 };
 MUST_CHECK enum listen_answer listen_put(struct listen_conn *c, struct listen_route *r, const struct listen_message *m);
+/* Is there room for something? False: it is as LISTEN_LATER. For who has work to do before it knows what it puts. */
+MUST_CHECK bool listen_has_room(struct listen_conn *c, struct listen_route *r);
+/* As LISTEN_LATER, but it goes on as soon as others have had their turn. */
+void listen_yield(struct listen_conn *c);
 /* As window_fits(): so many records that are put next for this route become safe together. Or LISTEN_LATER. */
 MUST_CHECK enum listen_answer listen_fits(struct listen_conn *c, struct listen_route *r, uint32_t records, size_t data,
                                           size_t facts);

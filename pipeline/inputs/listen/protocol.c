@@ -87,6 +87,11 @@ struct listen_route *listen_route(struct listen_conn *c, size_t index)
     return NULL;
 }
 
+unsigned listen_changes(const struct listen_conn *c)
+{
+    return c->port->changes;
+}
+
 const void *listen_route_conf(const struct listen_route *r)
 {
     return r->in->conf;

@@ -360,6 +360,24 @@ enum listen_answer listen_fits(struct listen_conn *c, struct listen_route *r, ui
     return later(c, r);
 }
 
+bool listen_has_room(struct listen_conn *c, struct listen_route *r)
+{
+    if (window_has_room(&r->window) && spool_takes(r, 0, 0, 0))
+        return true;
+    r->touched = true;
+    (void)later(c, r);
+    return false;
+}
+
+void listen_yield(struct listen_conn *c)
+{
+    struct listen_hub *h = c->port->hub;
+
+    c->refused = &TAILQ_FIRST(&c->port->places)->in->route;
+    h->yielded = true;
+    listen_hub_wake(h);
+}
+
 enum spool_id listen_id_seen(const struct listen_route *r, struct slice id)
 {
     return window_id_seen(&r->window, id);
