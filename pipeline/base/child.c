@@ -10,6 +10,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static rlim_t files; /* 0: as ours */
+
+void child_files(rlim_t soft)
+{
+    files = soft;
+}
+
+/* In the child. */
+static void limit_files(void)
+{
+    struct rlimit now;
+
+    if (files == 0 || getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_cur <= files)
+        return;
+    now.rlim_cur = files;
+    (void)setrlimit(RLIMIT_NOFILE, &now);
+}
+
 /* In the child. What we ignore and block is as usual for it, and so is SIGCHLD, which who started us may ignore. */
 static void behave_as_usual(void)
 {
@@ -45,6 +63,7 @@ static void become(const struct child_conf *c, pid_t parent, int failed)
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setpgid(0, 0) < 0 || arrange_descriptors(c->out, c->err, &failed) < 0)
         goto fail;
     behave_as_usual();
+    limit_files();
     if (getppid() != parent) /* it has died before this one could hear of it */
         _exit(EXIT_FAILURE);
     if (c->environment)

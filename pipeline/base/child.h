@@ -1,6 +1,6 @@
 /* child.h -- programs that are started: without a shell, with nothing of ours but what they are given.
  *
- * A program gets nothing on standard input and no descriptor of ours, signals as usual, and a process group of its own, so that what it starts ends
+ * A program gets nothing on standard input and no descriptor of ours, signals and limits as usual, and a process group of its own, so that what it starts ends
  * with it. When we are killed the kernel ends it (but not what it has started).
  *
  * Threads    the thread that starts it must outlive it: with that thread the kernel ends it.
@@ -11,6 +11,7 @@
 #include "pipeline/base/compiler.h"
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct child_conf {
@@ -18,6 +19,10 @@ struct child_conf {
     char *const *environment; /* NULL: ours */
     int out, err;             /* -1: nobody reads it */
 };
+
+/* Our soft limit of open files was this before we raised it: programs get it back, since some (select()) do not bear a large one. Before any is
+ * started. */
+void child_files(rlim_t soft);
 
 /* 0: it is the program now. Else why not, as errno has it. */
 MUST_CHECK int child_start(const struct child_conf *c, pid_t *pid);

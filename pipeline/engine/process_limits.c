@@ -2,6 +2,7 @@
  * it. Soft limits are raised to the hard ones first, where that costs nothing. */
 #include "pipeline/engine/process_limits.h"
 
+#include "pipeline/base/child.h"
 #include "pipeline/base/limits.h"
 
 #include <dirent.h>
@@ -34,6 +35,7 @@ struct descriptor_needs process_descriptors(void)
     if (files.rlim_cur < files.rlim_max) {
         struct rlimit more = {.rlim_cur = files.rlim_max, .rlim_max = files.rlim_max};
 
+        child_files(files.rlim_cur);
         if (setrlimit(RLIMIT_NOFILE, &more) == 0)
             files = more;
     }

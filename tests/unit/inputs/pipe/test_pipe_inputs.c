@@ -1,6 +1,8 @@
 /* Programs and named pipes, with a real spool behind them. */
 #include "tests/unit/inputs/input_rig.h"
 
+#include "pipeline/base/child.h"
+
 #include <signal.h>
 
 /* As the files that have them. */
@@ -50,6 +52,27 @@ static void a_program_with_its_own_environment(void **state)
     rig_release(&r);
     free_words(&conf.command);
     free_words(&conf.environment);
+}
+
+/* Not the one that we raise for ourselves. */
+static void a_program_with_the_limit_of_files_that_is_usual(void **state)
+{
+    char *room[3];
+    struct exec_conf conf = {.interval = 0};
+    struct rig r;
+
+    (void)state;
+    words(&conf.command, room, "sh", "-c", "ulimit -n");
+    rig_init(&r, "exec");
+    r.conf = &conf;
+    r.once = true;
+    child_files(123);
+    rig_start(&r);
+    rig_wait_finished(&r);
+    child_files(0);
+    rig_expect(&r, "123|");
+    rig_release(&r);
+    free_words(&conf.command);
 }
 
 static void a_program_that_is_not_there_is_no_reason_to_wait(void **state)
@@ -290,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_with_its_own_environment),
+        cmocka_unit_test(a_program_with_the_limit_of_files_that_is_usual),
         cmocka_unit_test(a_program_that_is_not_there_is_no_reason_to_wait),
         cmocka_unit_test(one_that_runs_now_and_then),
         cmocka_unit_test(one_that_runs_too_long_is_ended),
