@@ -564,7 +564,7 @@
 
 /* What Fluentd and Fluent Bit send: a message in all, and before its sender has shown a key. The id of a chunk and the tag are so long at most.
  * A chunk is remembered in pieces, of so many bytes of records and facts (one record may have more), each of which goes into one frame. What a
- * chunk may be when it is unpacked. So many pieces are taken before others have their turn. How a time is written: "2026-11-22T15:26:01.123456789Z". Facts of one record. And what is kept of the ids
+ * chunk may be when it is unpacked. So many pieces are taken, or so many bytes of entries that are none, before others have their turn. How a time is written: "2026-11-22T15:26:01.123456789Z". Facts of one record. And what is kept of the ids
  * whose answer waits, of one connection. */
 #define FORWARD_MESSAGE_MAX   LIMIT(64 * MIB, 2 * MIB)
 #define FORWARD_PING_MAX      (4 * KIB)
@@ -577,6 +577,7 @@
 #define FORWARD_UNPACK_STEP   LIMIT(128 * KIB, 512)
 #define FORWARD_UNPACKED_MAX  LIMIT(1 * GIB, 16 * MIB)
 #define FORWARD_TURN_PIECES   LIMIT(64, 4)
+#define FORWARD_TURN_BYTES    LIMIT(4 * MIB, 1 * MIB)
 #define FORWARD_TIME_MAX      40
 #define FORWARD_FACTS_MAX     (RECORD_FACTS_MAX / 2)
 #define FORWARD_WAITING_MAX   (LISTEN_OUT_MAX / 4)

@@ -159,13 +159,16 @@ static bool add(struct forward_piece *p, const struct forward_event *ev, struct 
 bool forward_fill(struct forward_reader *r, const struct forward_message *m, const struct forward_shape *shape,
                   nsec arrival, struct forward_piece *p, const char **why)
 {
+    size_t passed = 0;
     struct slice rest;
 
     buf_clear(&p->data);
     buf_clear(&p->facts);
     p->count = 0;
     p->used = 0;
-    while (p->count < FORWARD_PIECE_RECORDS && (p->count == 0 || p->used < FORWARD_PIECE_MADE_OF)) {
+    p->more = false;
+    while (p->count < FORWARD_PIECE_RECORDS &&
+           (p->count == 0 ? passed < FORWARD_TURN_BYTES : p->used < FORWARD_PIECE_MADE_OF)) {
         struct forward_event ev;
         bool too_large = false;
         size_t n;
@@ -192,7 +195,9 @@ bool forward_fill(struct forward_reader *r, const struct forward_message *m, con
         }
         *(p->count ? &p->used : &r->used) +=
             n - rest.n; /* what stands before the first record is not needed any more */
+        passed += n - rest.n;
     }
+    p->more = p->count == 0;
     return true;
 }
 

@@ -47,6 +47,7 @@ struct forward_piece {
         size_t data, facts;
     } ends[FORWARD_PIECE_RECORDS];
     unsigned count;
+    bool more;   /* no record was found yet, and there is more to look at: fill it again */
     size_t used; /* what it was made of */
 };
 
@@ -55,7 +56,7 @@ void forward_piece_release(struct forward_piece *p);
 struct slice forward_piece_record(const struct forward_piece *p, unsigned i);
 struct slice forward_piece_facts(const struct forward_piece *p, unsigned i);
 
-/* No records: there are no more. False: the rest is malformed, or something in it is too large; *why says what. */
+/* No records, and not `more`: there are no more. False: the rest is malformed, or something in it is too large; *why says what. */
 MUST_CHECK bool forward_fill(struct forward_reader *r, const struct forward_message *m,
                              const struct forward_shape *shape, nsec arrival, struct forward_piece *p,
                              const char **why);

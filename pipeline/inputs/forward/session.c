@@ -331,16 +331,20 @@ static enum taken put_events(struct work *w, const struct forward_message *m, st
             return TAKEN_LATER;
         if (!forward_fill(&s->reader, m, &shape, listen_now(w->c), &w->piece, &why))
             return refuse(w->c, why, HINT_SENDER);
-        if (w->piece.count == 0)
+        if (w->piece.count > 0) {
+            t = was_put(s) ? TAKEN : put_piece(w, m, r);
+            if (t != TAKEN)
+                return t;
+            forward_passed(&s->reader, &w->piece);
+            if (s->reader.number <= s->passed)
+                continue;
+            s->passed = s->reader.number;
+            s->put = 0;
+        } else if (w->piece.more) {
+            w->pieces = FORWARD_TURN_PIECES;
+        } else {
             return TAKEN;
-        t = was_put(s) ? TAKEN : put_piece(w, m, r);
-        if (t != TAKEN)
-            return t;
-        forward_passed(&s->reader, &w->piece);
-        if (s->reader.number <= s->passed)
-            continue;
-        s->passed = s->reader.number;
-        s->put = 0;
+        }
         if (++w->pieces >= FORWARD_TURN_PIECES && can_keep(w)) {
             listen_yield(w->c);
             return TAKEN_LATER;

@@ -140,6 +140,37 @@ static void nothing_is_nothing(void **state)
     buf_release(&out);
 }
 
+/* It is looked at in turns, and none of it is looked at twice. */
+static void much_nothing_is_not_looked_at_all_at_once(void **state)
+{
+    struct forward_message m = {.mode = FORWARD_PACKED, .tag = SLICE("t")};
+    struct forward_reader r = {.used = 0};
+    struct forward_piece p;
+    struct buf entries;
+    unsigned turns = 0;
+    const char *why;
+
+    (void)state;
+    buf_init(&entries, 64UL * 1024 * 1024);
+    for (size_t i = 0; i < FORWARD_TURN_BYTES; i++)
+        assert_int_equal(buf_add(&entries, "\x92\x05\xc0", 3), 0);
+    make_entries(&entries, 1, 0);
+    m.entries = buf_slice(&entries);
+    forward_piece_init(&p);
+    do {
+        assert_true(forward_fill(&r, &m, &SHAPE, 5, &p, &why));
+        turns++;
+    } while (p.more);
+    assert_int_equal(turns, 3);
+    assert_int_equal(p.count, 1);
+    forward_passed(&r, &p);
+    assert_true(forward_fill(&r, &m, &SHAPE, 5, &p, &why));
+    assert_true(p.count == 0 && !p.more);
+    forward_piece_release(&p);
+    forward_reader_release(&r);
+    buf_release(&entries);
+}
+
 /* In whatever way the end is missing, what stands before it is read, and then it is said. */
 static void what_is_cut_off_or_damaged_is_said(void **state)
 {
@@ -245,8 +276,11 @@ static void large_ones_have_pieces_of_their_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packed_or_not_the_pieces_are_the_same), cmocka_unit_test(nothing_is_nothing),
-        cmocka_unit_test(what_is_cut_off_or_damaged_is_said),    cmocka_unit_test(a_window_is_bounded),
+        cmocka_unit_test(packed_or_not_the_pieces_are_the_same),
+        cmocka_unit_test(nothing_is_nothing),
+        cmocka_unit_test(much_nothing_is_not_looked_at_all_at_once),
+        cmocka_unit_test(what_is_cut_off_or_damaged_is_said),
+        cmocka_unit_test(a_window_is_bounded),
         cmocka_unit_test(large_ones_have_pieces_of_their_own),
     };
 
