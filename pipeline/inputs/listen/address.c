@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,22 +206,4 @@ void listen_address_close(struct listen_port *p)
         (void)unlink(p->address);
     close(p->fd);
     p->fd = -1;
-}
-
-/* --- connections ---------------------------------------------------------------------------------------------------- */
-
-void listen_socket_set_up(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } OPTIONS[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, SOCKET_IDLE_SECONDS},
-        {IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_ASK_AGAIN_SECONDS},
-        {IPPROTO_TCP, TCP_KEEPCNT, SOCKET_ASKS},
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++)
-        (void)setsockopt(fd, OPTIONS[i].level, OPTIONS[i].name, &OPTIONS[i].value, sizeof(OPTIONS[i].value));
 }

@@ -4,6 +4,7 @@
  * never wait for one another's ends. */
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/listen/impl.h"
+#include "pipeline/inputs/socket/socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -543,7 +544,7 @@ struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct 
         memcpy(&c->from, from, n);
         c->from_length = n;
         if (p->scheme->kind == LISTEN_TCP)
-            listen_socket_set_up(fd);
+            socket_set_up(fd);
         if ((p->tls && !make_secure(c)) || uv_poll_init(loop_uv(p->hub->loop), &c->poll, fd) < 0) {
             release(c);
             return NULL;

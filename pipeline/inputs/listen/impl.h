@@ -197,7 +197,6 @@ MUST_CHECK int listen_address_open(struct listen_port *p, const struct listen_co
 void listen_address_set_buffer(struct listen_port *p, uint64_t bytes);
 MUST_CHECK int listen_address_set_mode(struct listen_port *p, const char *mode, struct err *e);
 void listen_address_close(struct listen_port *p);
-void listen_socket_set_up(int fd); /* of a connection by TCP */
 
 void listen_port_free(struct listen_port **p);
 

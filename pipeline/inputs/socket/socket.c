@@ -169,8 +169,7 @@ static bool get_addresses(struct socket *s)
     return true;
 }
 
-/* A machine that is gone says nothing, and not each protocol asks: the system does. What it does by itself takes two hours. */
-static void set_up(int fd)
+void socket_set_up(int fd)
 {
     static const struct {
         int level, name, value;
@@ -196,7 +195,7 @@ static int try_address(struct socket *s, nsec now)
     s->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
         return errno;
-    set_up(s->fd);
+    socket_set_up(s->fd);
     if (connect(s->fd, (const struct sockaddr *)&s->addresses->at[i], s->addresses->length[i]) < 0)
         return errno;
     return 0;

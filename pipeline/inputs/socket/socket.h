@@ -107,6 +107,10 @@ bool socket_is_written(const struct socket *s); /* all of s->out */
 /* `last`: the last work of a thread that was asked to end (input_thread_linger()). */
 void socket_wait(struct socket *s, nsec until, bool last);
 
+/* For any connection by TCP, also one that came to us (listen/): a machine that is gone says nothing, and not each protocol asks, so the system
+ * does. What it does by itself takes two hours. */
+void socket_set_up(int fd);
+
 /* What to do about the trouble it had last. */
 const char *socket_hint(const struct socket *s);
 
