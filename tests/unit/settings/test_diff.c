@@ -7,6 +7,7 @@
 #include "pipeline/base/mem.h"
 #include "pipeline/settings/diff.h"
 #include "pipeline/settings/fields.h"
+#include "tests/unit/settings/parsed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +15,6 @@
 #include <unistd.h>
 
 static char dir[] = "/tmp/diff-test-XXXXXX";
-
-static struct settings *parse(const char *yaml)
-{
-    struct cfg_errors *errs = cfg_errors_new();
-    struct settings *s = settings_parse("c.yaml", dir, yaml, strlen(yaml), &SETTINGS_ALL, errs);
-    struct buf said;
-
-    buf_init(&said, MIB);
-    cfg_errors_print(errs, &said);
-    if (!s)
-        fail_msg("%s\n%s", yaml, buf_cstr(&said));
-    buf_release(&said);
-    cfg_errors_free(&errs);
-    return s;
-}
 
 struct outcome {
     struct settings *before, *now;
@@ -62,8 +48,8 @@ static void release(struct outcome *o)
 
 static void diff(struct outcome *o, const char *before, const char *now)
 {
-    o->before = parse(before);
-    o->now = parse(now);
+    o->before = parsed_settings(dir, before);
+    o->now = parsed_settings(dir, now);
     compare(o);
 }
 
@@ -117,7 +103,7 @@ static enum cfg_effect effect_of(const struct cfg_field *f, enum cfg_effect arou
 /* It is seen, alone, and does what its row says. */
 static void try_one(const struct cfg_field *f, const char *name, enum cfg_effect effect, bool of_stream, size_t offset)
 {
-    struct outcome o = {.before = parse(BEFORE), .now = parse(BEFORE)};
+    struct outcome o = {.before = parsed_settings(dir, BEFORE), .now = parsed_settings(dir, BEFORE)};
     void *conf = of_stream ? (void *)&o.now->streams[0] : (void *)o.now;
     char wanted[300];
 
@@ -290,9 +276,9 @@ static void a_script_that_changed_is_seen(void **state)
     write_script("main.lua", "local m = require 'part'\nfunction transform(r) return m(r) end\n");
     write_script("part.lua", "return function(r) return r end\n");
     says(YAML, YAML, "");
-    o.before = parse(YAML);
+    o.before = parsed_settings(dir, YAML);
     write_script("part.lua", "return function(r) return r.raw end\n");
-    o.now = parse(YAML);
+    o.now = parsed_settings(dir, YAML);
     compare(&o);
     assert_string_equal(buf_cstr(&o.text), "stream app: deliveries begin anew (the script of transform)\n");
     forget(&o);
@@ -306,8 +292,8 @@ static void a_script_that_changed_is_seen(void **state)
 
 static void one_stream_of_a_configuration_can_be_dropped(void **state)
 {
-    struct settings *s =
-        parse(BEFORE "  b: { destination: { file: { path: ./b } } }\n  c: { destination: { file: { path: ./c } } }\n");
+    struct settings *s = parsed_settings(
+        dir, BEFORE "  b: { destination: { file: { path: ./b } } }\n  c: { destination: { file: { path: ./c } } }\n");
     const struct stream_settings *b = &s->streams[1];
 
     (void)state;

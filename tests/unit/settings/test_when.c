@@ -5,6 +5,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/settings/settings.h"
+#include "tests/unit/settings/parsed.h"
 #include "transforms/transform.h"
 
 #include <stdio.h>
@@ -25,21 +26,6 @@ static int drop_dir(void **state)
 {
     (void)state;
     return rmdir(dir);
-}
-
-static struct settings *parse(const char *yaml)
-{
-    struct cfg_errors *errs = cfg_errors_new();
-    struct settings *s = settings_parse("c.yaml", dir, yaml, strlen(yaml), &SETTINGS_ALL, errs);
-    struct buf said;
-
-    buf_init(&said, MIB);
-    cfg_errors_print(errs, &said);
-    if (!s)
-        fail_msg("%s\n%s", yaml, buf_cstr(&said));
-    buf_release(&said);
-    cfg_errors_free(&errs);
-    return s;
 }
 
 /* --- which records --- */
@@ -95,7 +81,7 @@ static enum fate ask(const char *when, const char *record)
              "      - file: { path: ./a }\n"
              "        when: %s\n",
              when);
-    s = parse(yaml);
+    s = parsed_settings(dir, yaml);
     assert_int_equal(s->streams[0].transform_count, 1);
     t = &s->streams[0].transforms[0];
     assert_int_equal(t->ops->open(&state, t->loaded, NULL, &e), 0);
@@ -157,21 +143,21 @@ static void conditions_are_asked_of_records(void **state)
 
 static void each_takes_over_what_it_does_not_say(void **state)
 {
-    struct settings *s = parse("admin: { listen: none }\n"
-                               "streams:\n"
-                               "  app:\n"
-                               "    spool: { limit: 8MiB }\n"
-                               "    buffer: { size: 2MiB, interval: 5s }\n"
-                               "    compression: gzip\n"
-                               "    retry: { duration: 1m }\n"
-                               "    backup: { file: { path: ./backup } }\n"
-                               "    destinations:\n"
-                               "      - file: { path: ./a }\n"
-                               "      - file: { path: ./b }\n"
-                               "        name: b\n"
-                               "        compression: none\n"
-                               "        buffer: { interval: 1s }\n"
-                               "        retry: { duration: 2m }\n");
+    struct settings *s = parsed_settings(dir, "admin: { listen: none }\n"
+                                              "streams:\n"
+                                              "  app:\n"
+                                              "    spool: { limit: 8MiB }\n"
+                                              "    buffer: { size: 2MiB, interval: 5s }\n"
+                                              "    compression: gzip\n"
+                                              "    retry: { duration: 1m }\n"
+                                              "    backup: { file: { path: ./backup } }\n"
+                                              "    destinations:\n"
+                                              "      - file: { path: ./a }\n"
+                                              "      - file: { path: ./b }\n"
+                                              "        name: b\n"
+                                              "        compression: none\n"
+                                              "        buffer: { interval: 1s }\n"
+                                              "        retry: { duration: 2m }\n");
     const struct stream_settings *st = &s->streams[0], *a = settings_outlet(st, 0), *b = settings_outlet(st, 1);
 
     (void)state;
