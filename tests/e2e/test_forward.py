@@ -96,7 +96,9 @@ def test_all_modes_by_tag_with_and_without_a_key_and_what_is_not_taken(t):
     assert sorted(got(t), key=lambda r: r["n"]) == [{"n": i, "b": "/w==", "t": "text", "x": None, "time": at, "tag": f"app.{mode}"}
                                                     for i, mode in enumerate(("message", "forward", "packed", "gzip"))] + [
         {"n": 4, "b": "/w==", "t": "text", "x": None, "time": at, "tag": "new.tag"}]
-    assert got(t, "rest") == [{"n": 4, "from": "other"}, {"time": "mine", "from": "me"}, {"n": 6, "from": "other"}]
+    # Two chunks may be one object or two of one second, whose names are in no order.
+    assert sorted(got(t, "rest"), key=lambda r: r.get("n", 5)) == [{"n": 4, "from": "other"}, {"time": "mine", "from": "me"},
+                                                                   {"n": 6, "from": "other"}]
     assert got(t, "safe") == [{"n": 9, "time": at, "tag": "s"}]
 
 
