@@ -40,9 +40,10 @@ struct put_client {
     char *endpoint;
     struct http_url url;
     char *region, *key, *secret, *token;
-    bool reads; /* a page, by GET */
+    bool admin; /* it is asked; else what is sent is PutRecordBatch */
+    bool reads; /* a page of it, by GET */
     int stop_fd;
-    char *bearer;               /* NULL: what is sent is PutRecordBatch */
+    char *authorization;        /* NULL: none, or a signature */
     struct authorities *system; /* NULL: nobody is to be verified */
     struct authorities *pinned; /* NULL: the system's vouch for the endpoint */
     struct curl_trust trust;
@@ -73,7 +74,7 @@ static int on_progress(void *ctx, curl_off_t down, curl_off_t has_down, curl_off
 /* Not those behind it: whoever has one of the same authority would be trusted as well. */
 static int pin(struct put_client *c, const char *cert_file, struct err *e)
 {
-    const char *option = c->bearer || c->reads ? "admin.tls.cert_file" : "api.tls.cert_file";
+    const char *option = c->admin ? "admin.tls.cert_file" : "api.tls.cert_file";
     struct buf text;
     int rc;
 
@@ -123,7 +124,8 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
 
     c->endpoint = mem_strdup(conf->endpoint);
     c->region = copy(conf->region);
-    c->bearer = copy(conf->bearer);
+    c->authorization = copy(conf->authorization);
+    c->admin = conf->path != NULL;
     c->reads = conf->reads;
     c->stop_fd = conf->stop_fd;
     c->key = copy(conf->access_key_id);
@@ -171,13 +173,6 @@ fail:
     return -1;
 }
 
-static void forget(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    mem_free(secret);
-}
-
 void put_client_close(struct put_client **cc)
 {
     struct put_client *c = *cc;
@@ -188,9 +183,9 @@ void put_client_close(struct put_client **cc)
         curl_easy_cleanup(c->easy);
     authorities_leave(c->system);
     authorities_leave(c->pinned);
-    forget(c->secret);
-    forget(c->token);
-    forget(c->bearer);
+    mem_wipe(c->secret);
+    mem_wipe(c->token);
+    mem_wipe(c->authorization);
     mem_free(c->key);
     mem_free(c->region);
     http_url_release(&c->url);
@@ -205,7 +200,7 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
     char *line = mem_printf("%s: %s", name, value);
     struct curl_slist *longer = curl_slist_append(*list, line);
 
-    mem_free(line);
+    mem_wipe(line);
     if (!longer)
         return -1;
     *list = longer;
@@ -233,15 +228,6 @@ static int add_authorization(const struct put_client *c, struct slice body, cons
     return rc;
 }
 
-static int make_admin_headers(const struct put_client *c, struct curl_slist **list)
-{
-    char *value = mem_printf("Bearer %s", c->bearer);
-    int rc = add_header(list, "Authorization", value);
-
-    forget(value);
-    return rc < 0 ? -1 : add_header(list, "Content-Type", "text/plain");
-}
-
 static int make_headers(const struct put_client *c, struct slice body, nsec wall_now, struct curl_slist **list)
 {
     char timestamp[17];
@@ -255,10 +241,10 @@ static int make_headers(const struct put_client *c, struct slice body, nsec wall
     struct sigv4_header signed_headers[ARRAY_LEN(headers)];
     size_t count = c->token ? ARRAY_LEN(headers) : ARRAY_LEN(headers) - 1;
 
-    if (c->reads)
-        return 0;
-    if (c->bearer)
-        return make_admin_headers(c, list);
+    if (c->authorization && add_header(list, "Authorization", c->authorization) < 0)
+        return -1;
+    if (c->admin)
+        return c->reads ? 0 : add_header(list, "Content-Type", "text/plain");
     sigv4_timestamp(wall_now, timestamp);
     for (size_t i = 0; i < count; i++) {
         signed_headers[i] = (struct sigv4_header){slice_str(headers[i].name), slice_str(headers[i].value)};

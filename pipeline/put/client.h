@@ -25,9 +25,10 @@ struct put_client_conf {
     const char *region;
     const char *access_key_id, *secret_access_key; /* NULL: not signed */
     const char *session_token;                     /* may be NULL */
-    const char *path, *bearer; /* of the admin server: the action, and the token; NULL: PutRecordBatch */
-    bool reads;                /* `path` is a page of the admin server: it is asked for by GET, and needs no token */
-    int stop_fd;               /* once it is readable, nobody waits for an answer any more; 0: there is none */
+    const char *authorization;                     /* the header, where there is no key; NULL: none */
+    const char *path;                              /* of the admin server: an action; NULL: PutRecordBatch */
+    bool reads;                                    /* `path` is a page of the admin server: it is asked for by GET */
+    int stop_fd;           /* once it is readable, nobody waits for an answer any more; 0: there is none */
     const char *cert_file; /* the endpoint's is the first in this file, whatever its name is; NULL: verified as usual */
 };
 

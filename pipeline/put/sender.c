@@ -58,8 +58,8 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
 {
     struct put_client_conf to = {.endpoint = conf->endpoint};
     const struct settings *file = conf->settings;
-    bool own_api = !conf->endpoint, found;
-    char *endpoint = NULL, *cert_file = NULL;
+    bool own_api = !conf->endpoint;
+    char *endpoint = NULL, *cert_file = NULL, *authorization = NULL;
     int rc;
 
     *s = (struct put_sender){.conf = *conf};
@@ -75,15 +75,17 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
     if (own_api && file->api.tls.cert_file)
         to.cert_file = cert_file = server_tls_path(file->api.tls.cert_file, file->base_dir);
     to.region = choose_region(file, own_api);
-    /* The file knows the keys of its own API. Those of a server that was named on the command line (AWS, say) are what the shell
-     * has. */
-    found = own_api ? key_from_file(&to, file) || key_from_environment(&to)
-                    : key_from_environment(&to) || key_from_file(&to, file);
-    (void)found; /* without a key requests are not signed */
+    /* The file knows what its own API wants. The keys of a server that was named on the command line (AWS, say) are what the shell
+     * has. Without a key requests are not signed. */
+    if (own_api && !key_from_file(&to, file))
+        to.authorization = authorization = http_access_shown(&file->api.access);
+    if (!to.access_key_id && !authorization && !key_from_environment(&to))
+        (void)key_from_file(&to, file);
     rc = to.endpoint ? put_client_open(&s->client, &to, e)
                      : err_set(e, ERR_CONFIG, "the configuration has no address for the API");
     mem_free(endpoint);
     mem_free(cert_file);
+    mem_wipe(authorization);
     return rc;
 }
 

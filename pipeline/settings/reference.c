@@ -17,7 +17,7 @@ static const char EXAMPLE[] =
     "# Spools and temporary files. Relative paths start at the folder of this file.\n"
     "data_dir: ./sluice-data\n"
     "\n"
-    "# The Firehose API. Other addresses than loopback need `credentials`, or `auth: none`.\n"
+    "# The Firehose API. Other addresses than loopback need `credentials`, `tokens`, `users`, or `auth: none`.\n"
     "api:\n"
     "  listen: \"127.0.0.1:4573\"\n"
     "  credentials:\n"

@@ -104,28 +104,60 @@ static int ask_places(const struct ask_whom *w, struct put_client_conf *conf, lo
     return rc;
 }
 
+/* What may be shown, one after the other while the answer is 401. The token of data_dir is right, whatever the configuration says by now. */
+struct shown {
+    char *v[2];
+    size_t n;
+};
+
+static void find_shown(const struct settings *s, struct shown *out, struct err *e)
+{
+    char token[ADMIN_TOKEN_TEXT];
+
+    out->n = 0;
+    if (admin_token_read(s->data_dir, token, e) == 0)
+        out->v[out->n++] = mem_printf("Bearer %s", token);
+    if (s->admin_token)
+        out->v[out->n++] = mem_printf("Bearer %s", s->admin_token);
+    explicit_bzero(token, sizeof(token));
+}
+
+static int ask_showing(const struct ask_whom *w, struct put_client_conf *conf, const struct shown *shown, long *status,
+                       struct buf *reply, struct err *e)
+{
+    int rc = 0;
+
+    *status = 401;
+    for (size_t i = 0; i < shown->n && rc == 0 && *status == 401; i++) {
+        conf->authorization = shown->v[i];
+        rc = ask_places(w, conf, status, reply, e);
+    }
+    return rc;
+}
+
+static void release_shown(struct shown *shown)
+{
+    while (shown->n > 0)
+        mem_wipe(shown->v[--shown->n]);
+}
+
 int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long *status, struct buf *reply,
                   struct err *e)
 {
-    const struct settings *s = w->settings;
-    struct put_client_conf conf = {.path = path, .bearer = s->admin_token, .stop_fd = stop_fd};
-    char token[ADMIN_TOKEN_TEXT];
-    bool has = admin_token_read(s->data_dir, token, e) == 0;
+    struct put_client_conf conf = {.path = path, .stop_fd = stop_fd};
+    struct shown shown;
     int rc = -1;
 
-    if (has) /* it is right, whatever admin.token is by now */
-        conf.bearer = token;
-    if (conf.bearer || !cli_ask_knows(w)) /* what is wrong first */
+    find_shown(w->settings, &shown, e);
+    if (shown.n > 0)
+        rc = ask_showing(w, &conf, &shown, status, reply, e);
+    else if (!cli_ask_knows(w)) /* what is wrong first */
         rc = ask_places(w, &conf, status, reply, e);
     else
         err_wrap(e,
                  "there is no token to show: `admin.token` is not set, and no sluice has left one for us in data_dir "
                  "(another data_dir takes a restart)");
-    if (rc == 0 && has && s->admin_token && *status == 401) {
-        conf.bearer = s->admin_token;
-        rc = ask_places(w, &conf, status, reply, e);
-    }
-    explicit_bzero(token, sizeof(token));
+    release_shown(&shown);
     return rc;
 }
 

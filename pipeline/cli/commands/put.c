@@ -23,9 +23,10 @@ static const char put_help[] =
     "Firehose API of a running sluice. Answers when all of it is on the server's disk.\n";
 
 static const char put_help_end[] =
-    "Requests are signed with the first of `api.credentials` in the configuration, else with AWS_ACCESS_KEY_ID,\n"
-    "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) of the environment, else not at all; with --endpoint the\n"
-    "environment comes first. Of the configuration only `api` is used.\n"
+    "Requests are signed with the first of `api.credentials` in the configuration, or show the first of its\n"
+    "`api.tokens` or `api.users`; else they are signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (and\n"
+    "AWS_SESSION_TOKEN) of the environment, else not at all. With --endpoint the environment comes first, and\n"
+    "tokens and users are not shown. Of the configuration only `api` is used.\n"
     "\n"
     "When an answer is lost, its records are sent again and may then be there twice.\n"
     "\n"

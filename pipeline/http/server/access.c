@@ -8,6 +8,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -64,25 +65,43 @@ static void check_users(const struct cfg_strings *users, const struct cfg_option
     }
 }
 
-void http_access_check_conf(const struct http_access_conf *c, const char *listen, const struct server_tls_conf *tls,
+int http_access_too_open(struct err *e, const char *at, const char *ways, const char *allows)
+{
+    return err_set(
+        e, ERR_CONFIG,
+        "%s: other machines can reach this address: %swrite `auth: none` to let anybody %s, or listen on 127.0.0.1", at,
+        ways, allows);
+}
+
+static void check_open(const struct http_access_around *around, const struct cfg_options *o)
+{
+    struct address at;
+    struct err e;
+    char ways[128];
+
+    if (!around->listen || address_parse(around->listen, &at, &e) < 0 || at.loopback)
+        return;
+    snprintf(ways, sizeof(ways), "set %s%s%s`tokens`, `users` or `tls.client_ca_file`, or ", around->own ? "`" : "",
+             around->own ? around->own : "", around->own ? "`, " : "");
+    (void)http_access_too_open(&e, "listen", ways, around->allows ? around->allows : "write");
+    cfg_options_refuse(o, &e);
+}
+
+void http_access_check_conf(const struct http_access_conf *c, const struct http_access_around *around,
                             const struct cfg_options *o)
 {
-    bool wanted = c->tokens.n > 0 || c->users.n > 0;
-    struct address at;
+    bool wanted = c->tokens.n > 0 || c->users.n > 0 || around->own_set;
     struct err e;
 
     check_tokens(&c->tokens, o);
     check_users(&c->users, o);
     if (c->none && wanted) {
-        (void)err_set(&e, ERR_CONFIG, "auth: `none` contradicts tokens and users: leave one of them out");
+        (void)err_set(&e, ERR_CONFIG, "auth: `none` contradicts %s%stokens and users: leave one of them out",
+                      around->own ? around->own : "", around->own ? ", " : "");
         cfg_options_refuse(o, &e);
     }
-    if (c->none || wanted || tls->client_ca_file || !listen || address_parse(listen, &at, &e) < 0 || at.loopback)
-        return;
-    (void)err_set(&e, ERR_CONFIG,
-                  "listen: other machines can reach this address: set `tokens`, `users` or `tls.client_ca_file`, or "
-                  "write `auth: none` to let anybody write, or listen on 127.0.0.1");
-    cfg_options_refuse(o, &e);
+    if (!c->none && !wanted && !around->tls->client_ca_file)
+        check_open(around, o);
 }
 
 /* --- requests ------------------------------------------------------------------------------------------------------ */
@@ -171,4 +190,28 @@ enum http_access_answer http_access_ask(const struct http_access *a, const char 
         (token && is_one_of(a->tokens, a->token_count, slice_str(token))))
         return HTTP_ACCESS_YES;
     return HTTP_ACCESS_WRONG;
+}
+
+const char *http_access_why(enum http_access_answer answer)
+{
+    return answer == HTTP_ACCESS_NOTHING ? "a token, or a name and a password, is wanted here"
+                                         : "the token, or the name and the password, is wrong";
+}
+
+/* --- what we show --------------------------------------------------------------------------------------------------- */
+
+char *http_access_shown(const struct http_access_conf *c)
+{
+    char coded[2 * HTTP_USER_MAX], *shown;
+    struct slice user;
+
+    if (c->tokens.n > 0)
+        return mem_printf("Bearer %s", c->tokens.v[0]);
+    if (c->users.n == 0)
+        return NULL;
+    user = slice_str(c->users.v[0]);
+    base64_encode(user, coded);
+    shown = mem_printf("Basic %.*s", (int)base64_encoded_length(user.n), coded);
+    explicit_bzero(coded, sizeof(coded));
+    return shown;
 }

@@ -8,6 +8,7 @@
  *     http_access_check_conf()  what is wrong with the options
  *     http_access_new()         what is kept of them: digests
  *     http_access_ask()         may this request be let in?
+ *     http_access_shown()       what a command of ours shows to be let in
  *
  * Ownership  http_access_free(). Threads: immutable once made.
  */
@@ -30,20 +31,31 @@ struct http_access_conf {
 extern const struct cfg_choice http_access_words[];
 
 /* clang-format off */
-/* Rows of a table of options; `owner` has `member`, a struct http_access_conf. */
-#define HTTP_ACCESS_FIELDS(owner, member)                                                                               \
-    {.name = "tokens", .type = CFG_STRINGS, .offset = offsetof(owner, member.tokens), .secret = true,                   \
+/* Rows of a table of options; `owner` has `member`, a struct http_access_conf. `when`: what a change of them needs. */
+#define HTTP_ACCESS_FIELDS_WHEN(owner, member, when)                                                                    \
+    {.name = "tokens", .type = CFG_STRINGS, .offset = offsetof(owner, member.tokens), .secret = true, .effect = when,   \
      .help = "each request must show one: as `Authorization: Bearer TOKEN`, or as the password of basic authentication; best as " \
              "${env:NAME} or ${file:PATH}; 16 characters or more each"},                                               \
-    {.name = "users", .type = CFG_STRINGS, .offset = offsetof(owner, member.users), .secret = true,                     \
+    {.name = "users", .type = CFG_STRINGS, .offset = offsetof(owner, member.users), .secret = true, .effect = when,     \
      .help = "`NAME:PASSWORD`, one of which each request must show by basic authentication"},                          \
     {.name = "auth", .type = CFG_BOOL, .offset = offsetof(owner, member.none), .choices = http_access_words,            \
-     .help = "`none` lets other machines in without tokens, users and client certificates"}
+     .effect = when, .help = "`none` lets other machines in without tokens, users and client certificates"}
+#define HTTP_ACCESS_FIELDS(owner, member) HTTP_ACCESS_FIELDS_WHEN(owner, member, CFG_EFFECT_AS_AROUND)
 /* clang-format on */
 
-/* Rules between them. `listen` may be NULL (it could not be bound). */
-void http_access_check_conf(const struct http_access_conf *c, const char *listen, const struct server_tls_conf *tls,
+/* What they are judged by, beside themselves. */
+struct http_access_around {
+    const char *listen; /* NULL: none, or it could not be bound */
+    const struct server_tls_conf *tls;
+    const char *own;    /* an option of the owner's that lets somebody in as well: credentials; NULL: none */
+    bool own_set;       /* it is written */
+    const char *allows; /* what somebody does who is let in; NULL: write */
+};
+/* Rules between them. */
+void http_access_check_conf(const struct http_access_conf *c, const struct http_access_around *around,
                             const struct cfg_options *o);
+/* The mistake itself, wherever it is found. `at`: what is listened at; `ways`: "set `tokens`, or ", "" where there is none. -1. */
+int http_access_too_open(struct err *e, const char *at, const char *ways, const char *allows);
 
 struct http_access;
 
@@ -60,5 +72,10 @@ enum http_access_answer {
  * right. `a` may be NULL. */
 MUST_CHECK enum http_access_answer http_access_ask(const struct http_access *a, const char *authorization,
                                                    const char *token);
+/* Why not, for the one who asked. Not of HTTP_ACCESS_YES. */
+const char *http_access_why(enum http_access_answer answer);
+
+/* The header Authorization of somebody who is let in: "Bearer ...". NULL: nothing is wanted. The caller frees it by mem_wipe(). */
+char *http_access_shown(const struct http_access_conf *c);
 
 #endif

@@ -17,6 +17,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/http/server/access.h"
 #include "pipeline/http/server/server_tls.h"
 #include "pipeline/inputs/health.h"
 #include "pipeline/inputs/pushback.h"
@@ -34,9 +35,9 @@ struct api_conf {
     char *listen; /* "127.0.0.1:4573" */
     struct api_credential *credentials;
     size_t credential_count;
-    bool auth_none;             /* `auth: none`, in words */
+    struct http_access_conf access;
     struct server_tls_conf tls; /* none of it set: plain HTTP */
-    struct cfg_strings hosts;   /* names it answers to without credentials, besides its own */
+    struct cfg_strings hosts;   /* names it answers to without credentials, tokens and users, besides its own */
     char *region;               /* in ARNs; us-east-1 */
     char *account;              /* twelve digits in ARNs */
     int64_t connections;        /* at most */
@@ -81,7 +82,7 @@ void api_reopen_stream(struct api *a, const struct api_stream *stream);
 /* Closes it, and waits as long as that takes; then ResourceNotFoundException. */
 void api_remove_stream(struct api *a, const char *name);
 
-/* Requests that begin from now on have to be signed with the keys of `conf`; those under way with the keys of before. */
+/* Requests that begin from now on are let in by the keys, tokens and users of `conf`; those under way by those of before. */
 void api_set_keys(struct api *a, const struct api_conf *conf);
 
 void api_start(struct api *a);

@@ -55,15 +55,13 @@ static void release_credentials(void *out)
     conf->credential_count = 0;
 }
 
-/* The word is the only value: to let anybody write has to be said, and `false` would say nothing. */
-static const struct cfg_choice auth_words[] = {{"none", 1}, {0}};
-
 const struct cfg_field api_fields[] = {
     {.name = "listen",
      .type = CFG_STRING,
      .offset = offsetof(struct api_conf, listen),
      .def = "127.0.0.1:4573",
-     .help = "address of the Firehose API; other hosts than loopback need `credentials` or `auth: none`"},
+     .help = "address of the Firehose API; other hosts than loopback need `credentials`, `tokens`, `users`, "
+             "`tls.client_ca_file` or `auth: none`"},
     {.name = "credentials",
      .type = CFG_CUSTOM,
      .offset = offsetof(struct api_conf, credentials),
@@ -72,13 +70,10 @@ const struct cfg_field api_fields[] = {
      .bind = bind_credentials,
      .release = release_credentials,
      .syntax = "list of { access_key_id, secret_access_key }",
-     .help = "keys that requests must be signed with (AWS Signature Version 4); none listed: requests are not checked"},
-    {.name = "auth",
-     .type = CFG_BOOL,
-     .offset = offsetof(struct api_conf, auth_none),
-     .choices = auth_words,
-     .effect = CFG_EFFECT_AT_ONCE,
-     .help = "`none` allows other addresses than loopback without credentials"},
+     .help = "keys that requests must be signed with (AWS Signature Version 4); where there are `tokens` or `users` as "
+             "well, "
+             "one of all these is enough"},
+    HTTP_ACCESS_FIELDS_WHEN(struct api_conf, access, CFG_EFFECT_AT_ONCE),
     {.name = "tls",
      .type = CFG_BLOCK,
      .offset = offsetof(struct api_conf, tls),
@@ -87,7 +82,8 @@ const struct cfg_field api_fields[] = {
     {.name = "hosts",
      .type = CFG_STRINGS,
      .offset = offsetof(struct api_conf, hosts),
-     .help = "without `credentials`: names in the Host header that are answered to besides localhost, addresses and, "
+     .help = "without `credentials`, `tokens` and `users`: names in the Host header that are answered to besides "
+             "localhost, addresses and, "
              "on other "
              "addresses than loopback, names without a dot and this machine's own; `*`: any. A web page may be given "
              "another name "
@@ -140,7 +136,6 @@ const struct cfg_field api_fields[] = {
 /* --- rules between options ------------------------------------------------------------------------------------------
  */
 
-/* Who can reach the API can write: beyond this machine that takes keys, or the words that say it is meant. */
 static int check_listen(const struct api_conf *conf, struct err *e)
 {
     struct address at;
@@ -154,11 +149,6 @@ static int check_listen(const struct api_conf *conf, struct err *e)
             "`listen`: the API listens when a stream has the input `api`; leave that out of all `inputs` instead");
     if (address_parse(conf->listen, &at, &wrong) < 0)
         return err_set(e, ERR_CONFIG, "`listen` %s", wrong.msg);
-    if (!at.loopback && conf->credential_count == 0 && !conf->auth_none)
-        return err_set(
-            e, ERR_CONFIG,
-            "`listen`: other machines can reach this address, so requests must be signed: list `credentials`, "
-            "or write `auth: none` to let anybody write, or listen on 127.0.0.1");
     if (!http_listen_is_numeric(&at))
         return err_set(e, ERR_CONFIG, "`listen`: `%s` is not a numeric address; write one, such as 127.0.0.1", at.host);
     return 0;
@@ -176,15 +166,16 @@ static int check_credential(const struct api_conf *conf, size_t index, struct er
 
 void api_check_conf(const struct api_conf *conf, const struct cfg_options *o)
 {
+    struct http_access_around around = {
+        .listen = conf->listen, .tls = &conf->tls, .own = "credentials", .own_set = conf->credential_count > 0};
     struct err e;
 
-    if (check_listen(conf, &e) < 0)
+    if (check_listen(conf, &e) < 0) {
         cfg_options_refuse(o, &e);
-    server_tls_check_conf(&conf->tls, o);
-    if (conf->auth_none && conf->credential_count) {
-        err_set(&e, ERR_CONFIG, "`auth: none` contradicts `credentials`: leave one of them out");
-        cfg_options_refuse(o, &e);
+        around.listen = NULL; /* one mistake about it is enough */
     }
+    server_tls_check_conf(&conf->tls, o);
+    http_access_check_conf(&conf->access, &around, o);
     if (conf->region && conf->region[strspn(conf->region, "abcdefghijklmnopqrstuvwxyz0123456789-")]) {
         err_set(&e, ERR_CONFIG, "`region` has lower-case letters, digits and `-` only, not `%s`", conf->region);
         cfg_options_refuse(o, &e);

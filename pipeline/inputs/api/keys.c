@@ -13,6 +13,7 @@ struct api_keys *api_keys_new(const struct api_conf *conf)
         k->v[i].access_key_id = mem_strdup(conf->credentials[i].access_key_id);
         k->v[i].secret_access_key = mem_strdup(conf->credentials[i].secret_access_key);
     }
+    k->access = http_access_new(&conf->access);
     return k;
 }
 
@@ -34,5 +35,6 @@ void api_keys_drop(struct api_keys **kp)
         mem_wipe(k->v[i].secret_access_key);
     }
     mem_free(k->v);
+    http_access_free(&k->access);
     mem_free(k);
 }

@@ -1,4 +1,4 @@
-/* keys.h -- the keys that requests must be signed with, which may be others from one request to the next.
+/* keys.h -- what lets a request in: keys to be signed with, tokens and users; they may be others from one request to the next.
  *
  * A request takes those that are in force when it begins and is judged by them to its end.
  *
@@ -15,8 +15,15 @@
 struct api_keys {
     atomic_uint users;
     struct api_credential *v;
-    size_t n; /* 0: requests are not checked */
+    size_t n;
+    struct http_access *access; /* NULL: neither tokens nor users */
 };
+
+/* Is anything of it needed? */
+static inline bool api_keys_needed(const struct api_keys *k)
+{
+    return k->n > 0 || k->access;
+}
 
 /* A copy of those of conf; its first user is the caller. */
 struct api_keys *api_keys_new(const struct api_conf *conf);

@@ -33,7 +33,7 @@ struct api_request {
     char id[API_PUT_ID + 1];
     enum api_operation operation;
     bool kinesis;       /* it is one of Kinesis Data Streams */
-    bool gzip, signed_; /* Content-Encoding: gzip; must be, and claims to be, signed */
+    bool gzip, signed_; /* Content-Encoding: gzip; it is its signature that lets it in */
     bool committing;    /* the spool has been asked; suspended until it has answered */
     struct api_commit commit;
     bool begun;      /* counted in api->begun */
@@ -122,10 +122,34 @@ static void log_refused(struct api_request *rq)
 
     if (!is_log_due(rq->api, API_EVENT_AUTH, &more))
         return;
-    log_warn("request refused: not signed with a known key", KS("input", "api"), KS("client", rq->exchange->from),
+    log_warn("request refused: nothing that it shows lets it in", KS("input", "api"), KS("client", rq->exchange->from),
              KS("code", api_error_name(rq->error.code)), KS("cause", rq->error.message),
              KB("access_key_id", rq->auth.claim.access_key_id), KU("suppressed", more),
-             KS("hint", "compare the client's keys and clock with `api.credentials` and this machine's clock"));
+             KS("hint", "compare what the client has with `api.credentials`, `api.tokens` and `api.users`, and its "
+                        "clock with this machine's"));
+}
+
+/* Signed ones have a scheme of their own, so that a token is never taken for a broken signature where both are there. */
+static bool is_signed(const struct api_request *rq)
+{
+    static const char SCHEME[] = "AWS4-";
+    const char *authorization = header(rq, "Authorization");
+
+    if (rq->keys->n == 0 || !rq->keys->access)
+        return rq->keys->n > 0;
+    return authorization && strncmp(authorization, SCHEME, sizeof(SCHEME) - 1) == 0;
+}
+
+static int check_access(struct api_request *rq)
+{
+    enum http_access_answer answer = http_access_ask(rq->keys->access, header(rq, "Authorization"), NULL);
+
+    if (answer == HTTP_ACCESS_YES)
+        return 0;
+    api_error_set(&rq->error, answer == HTTP_ACCESS_NOTHING ? API_MISSING_TOKEN : API_UNRECOGNIZED_CLIENT, "%s",
+                  http_access_why(answer));
+    log_refused(rq);
+    return -1;
 }
 
 static int check_claim(struct api_request *rq)
@@ -133,9 +157,9 @@ static int check_claim(struct api_request *rq)
     struct api_auth_keys keys = {.v = rq->keys->v, .n = rq->keys->n, .service = rq->kinesis ? "kinesis" : NULL};
     struct api_auth_headers headers;
 
-    rq->signed_ = rq->keys->n > 0;
+    rq->signed_ = is_signed(rq);
     if (!rq->signed_)
-        return 0;
+        return check_access(rq);
     if (all_headers(rq, &headers) < 0)
         return -1;
     if (api_auth_begin(&rq->auth, keys, &headers, clock_wall(), &rq->error) == 0)
@@ -200,13 +224,14 @@ static int check_names(struct api_request *rq, const char *method)
     const char *why;
     uint64_t more;
 
-    if (rq->keys->n > 0 || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
+    if (api_keys_needed(rq->keys) || http_guard_names(&rq->exchange->guard, method, &rq->api->names, &why))
         return 0;
     api_error_set(&rq->error, API_ACCESS_DENIED, "%s", why);
     if (is_log_due(rq->api, API_EVENT_FOREIGN, &more))
         log_warn("request refused: it is not meant for this server", KS("input", "api"),
                  KS("client", rq->exchange->from), KS("cause", rq->error.message), KU("suppressed", more),
-                 KS("hint", "set `api.hosts` to the names that clients use, or let them sign with `api.credentials`"));
+                 KS("hint", "set `api.hosts` to the names that clients use, or let them show something: "
+                            "`api.credentials`, `api.tokens`, `api.users`"));
     return -1;
 }
 

@@ -38,6 +38,7 @@ static void check_address(const struct listen_protocol *p, const struct listen_c
                           const struct cfg_options *o)
 {
     struct listen_address a;
+    char *at;
     struct err e;
 
     if (listen_address_parse(p, c->listen.v[i], &a, &e) < 0) {
@@ -51,10 +52,9 @@ static void check_address(const struct listen_protocol *p, const struct listen_c
     if (c->none || !is_open_to_others(&a) ||
         (a.scheme->kind == LISTEN_TCP && (guarded || (a.scheme->tls && c->tls.client_ca_file))))
         return;
-    (void)err_set(&e, ERR_CONFIG,
-                  "`%s`: other machines can reach this address: %swrite `auth: none` to let anybody write, or listen "
-                  "on 127.0.0.1",
-                  c->listen.v[i], a.scheme->tls ? "set tls.client_ca_file, or " : "");
+    at = mem_printf("`%s`", c->listen.v[i]);
+    (void)http_access_too_open(&e, at, a.scheme->tls ? "set `tls.client_ca_file`, or " : "", "write");
+    mem_free(at);
     refuse_item(o, i, &e);
 }
 

@@ -35,7 +35,7 @@ static void otlp_grpc_check_conf(const void *conf, const char *base_dir, const s
 
     (void)base_dir;
     access.none = c->listen.none;
-    http_access_check_conf(&access, NULL, &c->listen.tls, o);
+    http_access_check_conf(&access, &(struct http_access_around){.tls = &c->listen.tls}, o);
     listen_check_conf(&otlp_grpc_protocol, &c->listen, access.tokens.n > 0 || access.users.n > 0, o);
     otlp_check_conf(&c->otlp, o);
 }

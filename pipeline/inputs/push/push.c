@@ -55,7 +55,7 @@ void push_check_conf(const struct push_conf *c, const struct cfg_options *o)
                  path[strspn(path, PATH_CHARACTERS)]))
         refuse(o, "path: begins with a slash, does not end in one, and has letters, digits and -._~ between slashes");
     server_tls_check_conf(&c->tls, o);
-    http_access_check_conf(&c->access, c->listen, &c->tls, o);
+    http_access_check_conf(&c->access, &(struct http_access_around){.listen = c->listen, .tls = &c->tls}, o);
     check_headers(c, o);
 }
 

@@ -21,6 +21,7 @@ static int check_access(struct push_request *rq, const char *method)
 {
     const struct input *in = rq->in;
     const char *token = in->protocol->token ? push_header(rq, in->protocol->token) : NULL, *why;
+    enum http_access_answer answer;
 
     if (!in->access) {
         if (http_guard_names(&rq->exchange->guard, method, &in->names, &why))
@@ -29,16 +30,10 @@ static int check_access(struct push_request *rq, const char *method)
         return push_say_refused(rq, PUSH_EVENT_FOREIGN,
                                 "set `hosts` to the names that senders use, or let them show one of `tokens`");
     }
-    switch (http_access_ask(in->access, push_header(rq, "Authorization"), token)) {
-    case HTTP_ACCESS_YES:
+    answer = http_access_ask(in->access, push_header(rq, "Authorization"), token);
+    if (answer == HTTP_ACCESS_YES)
         return 0;
-    case HTTP_ACCESS_NOTHING:
-        push_conclude(rq, MHD_HTTP_UNAUTHORIZED, "a token, or a name and a password, is wanted here");
-        break;
-    case HTTP_ACCESS_WRONG:
-        push_conclude(rq, MHD_HTTP_UNAUTHORIZED, "the token, or the name and the password, is wrong");
-        break;
-    }
+    push_conclude(rq, MHD_HTTP_UNAUTHORIZED, "%s", http_access_why(answer));
     return push_say_refused(
         rq, PUSH_EVENT_ACCESS,
         "compare what the sender shows with `tokens` and `users`; others who know the address may try");

@@ -47,10 +47,11 @@ static void without_keys_only_loopback_may_be_listened_on(void **state)
         {"127.0.0.1:0", NULL},
         {"127.7.7.7:0", NULL},
         {"localhost:0", NULL},
-        {"0.0.0.0:0", "list `credentials`, or write `auth: none`"},
+        {"0.0.0.0:0",
+         "set `credentials`, `tokens`, `users` or `tls.client_ca_file`, or write `auth: none` to let anybody write"},
         {"[::]:0", "`credentials`"},
         {"10.0.0.1:0", "`credentials`"},
-        {"sluice.example:0", "`credentials`"},
+        {"sluice.example:0", "`sluice.example` is not a numeric address"},
     };
 
     (void)state;
@@ -61,19 +62,32 @@ static void without_keys_only_loopback_may_be_listened_on(void **state)
     }
 }
 
-static void with_keys_or_in_words_any_address_will_do(void **state)
+static void who_shows_something_or_nobody_in_words_on_any_address(void **state)
 {
-    struct api_conf conf = good("0.0.0.0:0");
+    enum { KEY = 1, TOKEN = 2, USER = 4, CERTIFICATE = 8, NONE = 16 };
+    static const char OPEN[] = "listen: other machines",
+                      BOTH[] = "auth: `none` contradicts credentials, tokens and users";
+    static char *tokens[] = {(char *)"0123456789abcdef"}, *users[] = {(char *)"ann:hunter2"};
 
     (void)state;
-    conf.auth_none = true;
-    expect(&conf, NULL);
-    conf.auth_none = false;
-    conf.credentials = KEYS;
-    conf.credential_count = ARRAY_LEN(KEYS);
-    expect(&conf, NULL);
-    conf.auth_none = true;
-    expect(&conf, "`auth: none` contradicts `credentials`");
+    for (unsigned with = 0; with < 32; with++) {
+        struct api_conf conf = good("0.0.0.0:0"), near = good("127.0.0.1:0");
+        bool both = (with & NONE) && (with & (KEY | TOKEN | USER));
+
+        conf.credentials = KEYS;
+        conf.credential_count = with & KEY ? ARRAY_LEN(KEYS) : 0;
+        conf.access.tokens = (struct cfg_strings){tokens, with & TOKEN ? 1 : 0};
+        conf.access.users = (struct cfg_strings){users, with & USER ? 1 : 0};
+        conf.access.none = with & NONE;
+        if (with & CERTIFICATE)
+            conf.tls = (struct server_tls_conf){(char *)"a.pem", (char *)"a.key", (char *)"ca.pem"};
+        expect(&conf, both ? BOTH : with == 0 ? OPEN : NULL);
+        near.credentials = conf.credentials;
+        near.credential_count = conf.credential_count;
+        near.access = conf.access;
+        near.tls = conf.tls;
+        expect(&near, both ? BOTH : NULL);
+    }
 }
 
 static void an_address_must_be_one(void **state)
@@ -94,7 +108,7 @@ static void a_host_name_is_not_looked_up(void **state)
     struct api_conf conf = good("sluice.example:0");
 
     (void)state;
-    conf.auth_none = true;
+    conf.access.none = true;
     expect(&conf, "`sluice.example` is not a numeric address");
 }
 
@@ -146,7 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_keys_only_loopback_may_be_listened_on),
-        cmocka_unit_test(with_keys_or_in_words_any_address_will_do),
+        cmocka_unit_test(who_shows_something_or_nobody_in_words_on_any_address),
         cmocka_unit_test(an_address_must_be_one),
         cmocka_unit_test(a_host_name_is_not_looked_up),
         cmocka_unit_test(an_address_in_use_is_said),

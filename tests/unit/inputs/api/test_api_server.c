@@ -402,6 +402,68 @@ static void a_put_that_waits_for_the_disk_keeps_its_stream(void **state)
     close(fd);
 }
 
+/* --- who is let in -------------------------------------------------------------------------------------------------- */
+
+static void ask_and_expect(const char *authorization, const char *want)
+{
+    char head[512];
+    int fd = dial();
+
+    snprintf(head, sizeof(head),
+             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Firehose_20150804.ListDeliveryStreams\r\n%s%s%s"
+             "Content-Length: 2\r\n\r\n{}",
+             authorization ? "Authorization: " : "", authorization ? authorization : "", authorization ? "\r\n" : "");
+    say(fd, head);
+    if (!hears(fd, want))
+        fail_msg("%s: no answer with %s", authorization, want);
+    close(fd);
+}
+
+/* How signatures are judged is test_api_auth.c's: here, who is judged by them. */
+static void one_of_what_is_configured_is_enough(void **state)
+{
+    static struct api_credential key = {(char *)"AKID", (char *)"secret"};
+    static char *token[] = {(char *)"0123456789abcdef"}, *user[] = {(char *)"ann:password"};
+    static const char BEARER[] = "Bearer 0123456789abcdef", BASIC[] = "Basic YW5uOnBhc3N3b3Jk";
+    static const char SIGNED[] = "AWS4-HMAC-SHA256 Credential=AKID";
+    static const char IN[] = "DeliveryStreamNames", MISSING[] = "MissingAuthenticationTokenException",
+                      WRONG[] = "UnrecognizedClientException", SIGNATURE[] = "IncompleteSignature";
+    static const struct {
+        bool key, token, user;
+        const char *shown, *want;
+    } cases[] = {
+        {.shown = NULL, .want = IN},
+        {.shown = BEARER, .want = IN},
+        {.key = true, .shown = NULL, .want = MISSING},
+        {.key = true, .shown = BEARER, .want = SIGNATURE},
+        {.key = true, .shown = SIGNED, .want = SIGNATURE},
+        {.token = true, .shown = NULL, .want = MISSING},
+        {.token = true, .shown = "Bearer 0123456789abcdeX", .want = WRONG},
+        {.token = true, .shown = SIGNED, .want = WRONG},
+        {.token = true, .shown = BASIC, .want = WRONG},
+        {.token = true, .shown = BEARER, .want = IN},
+        {.user = true, .shown = BEARER, .want = WRONG},
+        {.user = true, .shown = BASIC, .want = IN},
+        {.key = true, .token = true, .shown = NULL, .want = MISSING},
+        {.key = true, .token = true, .shown = SIGNED, .want = SIGNATURE},
+        {.key = true, .token = true, .shown = BASIC, .want = WRONG},
+        {.key = true, .token = true, .shown = BEARER, .want = IN},
+        {.key = true, .token = true, .user = true, .shown = BASIC, .want = IN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct api_conf now = conf;
+
+        now.credentials = &key;
+        now.credential_count = cases[i].key;
+        now.access.tokens = (struct cfg_strings){token, cases[i].token};
+        now.access.users = (struct cfg_strings){user, cases[i].user};
+        api_set_keys(api, &now);
+        ask_and_expect(cases[i].shown, cases[i].want);
+    }
+}
+
 /* Another's server does not run yet, as while a program starts that cannot go on. */
 static void an_api_that_leaves_takes_nothing_of_others_with_it(void **state)
 {
@@ -440,6 +502,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_stream_that_is_closed_keeps_its_clients_waiting_and_is_not_found_once_it_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_that_waits_for_the_disk_keeps_its_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_of_what_is_configured_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(many_that_end_at_any_moment_are_taken_or_refused, setup, teardown),
         cmocka_unit_test(an_api_that_leaves_takes_nothing_of_others_with_it),
     };
