@@ -33,6 +33,7 @@ struct source {
     struct transform_record record;
     size_t held; /* items of it that are held back */
     bool arrived, failed, too_much;
+    bool unwanted; /* some of it was dropped so */
     struct slice reason;
     struct {
         uint64_t bytes;
@@ -225,8 +226,10 @@ static int fail_source(struct chain_state *s, struct source *source, const char 
 /* The source's last outcome, when nothing of it is on the way any more. */
 static void end_source(struct chain_state *s, struct source *source)
 {
-    if (source->held == 0 && !source->arrived && !source->failed)
-        s->out->drop(s->out, &source->record, source->reason);
+    if (source->held > 0 || source->arrived || source->failed)
+        return;
+    s->out->unwanted = source->unwanted;
+    s->out->drop(s->out, &source->record, source->reason);
 }
 
 /* A record into link `i`; everything that becomes of it goes through to the end, or to where it is held back. */
@@ -331,6 +334,7 @@ static void drop(struct transform_out *o, const struct transform_record *from, s
     struct link *l = (struct link *)o;
     struct source *source = item_of(l, from)->source;
 
+    source->unwanted |= o->unwanted;
     if (reason.n && keep(l->owner, reason, &source->reason) < 0)
         source->reason = (struct slice){0};
 }

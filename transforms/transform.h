@@ -59,6 +59,8 @@ struct transform_out {
     /* Set before each emit() by a transform that knows, and by no other: the data is one JSON object, found valid, no deeper
      * than a reader follows (JSON_DEPTH_MAX). So that nobody behind looks through it again. */
     bool is_object;
+    /* Set before each drop() by `when` (partition/when.h), and by no other: the record is not for this destination. */
+    bool unwanted;
     /* Time that emit() has spent in transforms behind this one: not to be counted as this one's. Only grows. */
     nsec elsewhere;
     /* Time that libjq has taken. Only grows. */

@@ -104,6 +104,7 @@ static void books(struct page *p, const struct spool_books *b)
     count(p, "in", b->incoming);
     count(p, "delivered", b->delivered);
     count(p, "dropped", b->dropped);
+    count(p, "unwanted", b->unwanted);
     count(p, "backed_up", b->backed_up);
     count(p, "corrupt", b->corrupt);
     count(p, "returned", b->returned);

@@ -31,13 +31,16 @@ struct books_row {
 
 static const struct books_row BOOKS[] = {
     {"sluice_incoming_records_total", "counter",
-     "IncomingRecords: records made safe in the spool. Always delivered + dropped + backed up + corrupt + returned + "
-     "spooled.",
+     "IncomingRecords: records made safe in the spool. Always delivered + dropped + unwanted + backed up + corrupt + "
+     "returned + spooled.",
      offsetof(struct spool_books, incoming)},
     {"sluice_delivered_records_total", "counter",
      "DeliveryToS3.Records and the like: records the destination acknowledged",
      offsetof(struct spool_books, delivered)},
     {"sluice_dropped_records_total", "counter", "Records a transform dropped", offsetof(struct spool_books, dropped)},
+    {"sluice_unwanted_records_total", "counter",
+     "Records that are not for this destination, as its `when` says: the others get them",
+     offsetof(struct spool_books, unwanted)},
     {"sluice_backed_up_records_total", "counter", "BackupToS3.Records: records written to the stream's backup",
      offsetof(struct spool_books, backed_up)},
     {"sluice_corrupt_records_total", "counter",

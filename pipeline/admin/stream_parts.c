@@ -73,6 +73,8 @@ static void numbers(struct page *p, const struct stream_status *s)
         number(p, s, "In the backup", NULL, s->books.backed_up);
         number(p, s, "Corrupt on disk", NULL, s->books.corrupt);
     }
+    if (s->books.unwanted > 0)
+        number(p, s, "Not for it (when)", NULL, s->books.unwanted);
     if (s->books.returned > 0)
         number(p, s, "Given back", NULL, s->books.returned);
     page_add(p, "</dl>\n");

@@ -87,8 +87,11 @@ static struct seal_result records_of(const struct delivery *d)
         return (struct seal_result){
             .delivered = d->outcomes.delivered, .backed_up = d->outcomes.backed_up, .corrupt = d->outcomes.lost};
     n = outcomes_source_count(&d->sources);
-    return (struct seal_result){
-        .delivered = n.emitted, .dropped = n.dropped, .backed_up = n.backed_up, .corrupt = n.lost};
+    return (struct seal_result){.delivered = n.emitted,
+                                .dropped = n.dropped,
+                                .unwanted = n.unwanted,
+                                .backed_up = n.backed_up,
+                                .corrupt = n.lost};
 }
 
 struct seal_result delivery_result(const struct delivery *d)

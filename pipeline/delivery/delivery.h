@@ -1,4 +1,4 @@
-/* delivery.h -- a seal on its way, until every record of it is delivered, dropped or in the backup.
+/* delivery.h -- a seal on its way, until every record of it is delivered, dropped, unwanted or in the backup.
  *
  *     sealing    the seal is written into the journal; nothing is sent before it is safe there
  *     working    with a transform: its turn, its work, piece by piece (usually one piece: all of the seal); the job that does it

@@ -147,11 +147,11 @@ static void log_failed(struct outlet *o, const struct delivery *d, const struct 
 }
 
 /* Of a partitioned stream a record is counted with its piece, and once more only when it is refused: parcels may gather for long, and until
- * then the few that failed must not look like all. */
+ * then the few that failed must not look like all. What is unwanted is none: of what is left all may fail. */
 static uint64_t records_of(const struct delivery *d, const struct seal_result *r)
 {
     if (d->is_piece)
-        return d->whole.count;
+        return d->whole.count - outcomes_source_count(&d->sources).unwanted;
     return d->parcel_of ? r->backed_up : r->delivered + r->dropped + r->backed_up;
 }
 

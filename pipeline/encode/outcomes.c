@@ -252,6 +252,7 @@ struct source_counts outcomes_source_count(const struct source_outcomes *s)
     for (uint64_t i = 0; i < s->count; i++)
         n[s->status[i]]++;
     return (struct source_counts){.dropped = n[SOURCE_DROPPED],
+                                  .unwanted = n[SOURCE_UNWANTED],
                                   .emitted = n[SOURCE_EMITTED],
                                   .lost = n[SOURCE_LOST],
                                   .backed_up = n[SOURCE_BACKED_UP]};

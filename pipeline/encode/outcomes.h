@@ -77,7 +77,7 @@ bool outcomes_counted_has(const struct counted_records *c, uint64_t position);
 /* --- of source records ------------------------------------------------------------------------------------------- */
 
 /* In the order of precedence: a record of which one part failed is in the backup, whatever became of the other parts. */
-enum source_status { SOURCE_DROPPED, SOURCE_EMITTED, SOURCE_LOST, SOURCE_BACKED_UP };
+enum source_status { SOURCE_DROPPED, SOURCE_UNWANTED, SOURCE_EMITTED, SOURCE_LOST, SOURCE_BACKED_UP };
 
 struct source_outcomes {
     uint64_t first, count;
@@ -85,7 +85,7 @@ struct source_outcomes {
 };
 
 struct source_counts {
-    uint64_t dropped, emitted, lost, backed_up;
+    uint64_t dropped, unwanted, emitted, lost, backed_up;
 };
 
 /* All dropped until they are seen. */

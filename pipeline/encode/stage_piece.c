@@ -123,6 +123,7 @@ static void count_ended(struct stage_piece *p)
 
     for (uint64_t seq = p->source->object.first; seq <= p->source->object.last; seq++) {
         p->ended.dropped += s->status[seq - s->first] == SOURCE_DROPPED;
+        p->ended.unwanted += s->status[seq - s->first] == SOURCE_UNWANTED;
         p->ended.corrupt += s->status[seq - s->first] == SOURCE_LOST;
         p->failed += s->status[seq - s->first] == SOURCE_BACKED_UP;
     }

@@ -122,9 +122,9 @@ static int on_emit(struct transform_out *o, const struct transform_record *from,
 
 static void on_drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
-    if (reason.n)
+    if (reason.n && !o->unwanted)
         named_counters_add(&sieve_of(o)->t->drop_reasons, reason, 1);
-    outcomes_source_note(sieve_of(o)->t->sources, from->seq, SOURCE_DROPPED);
+    outcomes_source_note(sieve_of(o)->t->sources, from->seq, o->unwanted ? SOURCE_UNWANTED : SOURCE_DROPPED);
     show(sieve_of(o), TAP_DROPPED, from, reason);
 }
 

@@ -41,8 +41,8 @@ const struct cfg_field settings_outlet_fields[] = {
      .bind = settings_when_bind,
      .release = settings_when_release,
      .syntax = "a condition, or a list of them",
-     .help = "only records of which all of these hold are for this destination; the others count as dropped, with the "
-             "reason `when`; left out: each record is"},
+     .help = "only records of which all of these hold are for this destination; the others count as unwanted; "
+             "left out: each record is"},
     {.name = NULL},
 };
 

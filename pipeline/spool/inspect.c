@@ -102,6 +102,7 @@ static void report_reader(const struct reader_state *r, uint64_t next, struct sp
                                        .waiting = reader_state_waiting(r, next),
                                        .delivered = r->settled.delivered,
                                        .dropped = r->settled.dropped,
+                                       .unwanted = r->settled.unwanted,
                                        .backed_up = r->settled.backed_up,
                                        .corrupt = r->settled.corrupt,
                                        .pending_seals = r->seal_count,

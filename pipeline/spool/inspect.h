@@ -19,7 +19,7 @@ struct spool_reader_report {
     char name[SPOOL_READER_NAME_MAX + 1];
     bool gone; /* what comes is not for it any more */
     uint64_t incoming, waiting;
-    uint64_t delivered, dropped, backed_up, corrupt;
+    uint64_t delivered, dropped, unwanted, backed_up, corrupt;
     size_t pending_seals;
     size_t parcels, sealed_parcels; /* staged.h */
     uint64_t staged;                /* records in them, of those that wait */

@@ -240,13 +240,14 @@ void reader_state_return(struct reader_state *r, const struct spool_cursor *at, 
 
 uint64_t seal_result_sum(const struct seal_result *r)
 {
-    return r->delivered + r->dropped + r->backed_up + r->corrupt + r->returned;
+    return r->delivered + r->dropped + r->unwanted + r->backed_up + r->corrupt + r->returned;
 }
 
 void seal_result_add(struct seal_result *sum, const struct seal_result *r)
 {
     sum->delivered += r->delivered;
     sum->dropped += r->dropped;
+    sum->unwanted += r->unwanted;
     sum->backed_up += r->backed_up;
     sum->corrupt += r->corrupt;
     sum->returned += r->returned;
@@ -276,7 +277,7 @@ struct spool_cursor wire_cursor(struct wire_in *in)
 void wire_put_result(struct wire_out *o, const struct seal_result *r)
 {
     wire_put_u64(o, r->delivered);
-    wire_put_u64(o, r->dropped);
+    wire_put_u64(o, r->dropped + r->unwanted);
     wire_put_u64(o, r->backed_up);
     wire_put_u64(o, r->corrupt);
 }
@@ -299,6 +300,17 @@ void wire_result_bytes(struct wire_in *in, struct seal_result *r)
 {
     r->delivered_bytes = wire_u64(in);
     r->wire_bytes = wire_u64(in);
+}
+
+void wire_unwanted(struct wire_in *in, struct seal_result *r)
+{
+    uint64_t n = wire_u64(in);
+
+    in->failed |= n > r->dropped;
+    if (in->failed)
+        return;
+    r->dropped -= n;
+    r->unwanted = n;
 }
 
 void wire_put_seal(struct wire_out *o, const struct seal *s)

@@ -99,11 +99,14 @@ void seal_result_add(struct seal_result *sum, const struct seal_result *r);
 void wire_put_cursor(struct wire_out *o, const struct spool_cursor *c);
 struct spool_cursor wire_cursor(struct wire_in *in);
 void wire_put_seal(struct wire_out *o, const struct seal *s);
-struct seal wire_seal(struct wire_in *in);                             /* in->failed when it cannot be one */
-void wire_put_result(struct wire_out *o, const struct seal_result *r); /* the four that add up */
+struct seal wire_seal(struct wire_in *in); /* in->failed when it cannot be one */
+/* Four numbers that add up. What is unwanted is among the dropped, as for who does not know of it; how many of them stands at the end of
+ * what this is a part of. */
+void wire_put_result(struct wire_out *o, const struct seal_result *r);
 void wire_result(struct wire_in *in, struct seal_result *r);
 void wire_put_result_bytes(struct wire_out *o, const struct seal_result *r); /* the others */
 void wire_result_bytes(struct wire_in *in, struct seal_result *r);
+void wire_unwanted(struct wire_in *in, struct seal_result *r);
 
 /* in->failed when it cannot be one. */
 void wire_reader_name(struct wire_in *in, char name[SPOOL_READER_NAME_MAX + 1]);

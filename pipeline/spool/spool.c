@@ -524,6 +524,7 @@ void spool_books(struct spool_reader *r, struct spool_books *b)
         .dropped = r->settled.dropped,
         .backed_up = r->settled.backed_up,
         .corrupt = r->settled.corrupt,
+        .unwanted = r->settled.unwanted,
         .returned = r->settled.returned,
         .delivered_now = r->settled.delivered - r->settled_before.delivered,
         .delivered_bytes_now = r->settled.delivered_bytes - r->settled_before.delivered_bytes,

@@ -18,7 +18,7 @@
  * Threads    append, books, positions: any. cut, scan, seal, progress, settle: the delivery thread only. read: any worker.
  *            `done` callbacks run on the committer thread: they must be short and must not call back into the spool.
  * Invariant  of each reader: low-water <= first of its oldest pending seal <= cut <= committed <= appended, and incoming =
- * delivered + dropped + backed_up + corrupt + returned + spooled, always. Bytes on disk <= limit + one segment of control data, one of
+ * delivered + dropped + unwanted + backed_up + corrupt + returned + spooled, always. Bytes on disk <= limit + one segment of control data, one of
  * an earlier life and the reserve (reserve.c).
  */
 #ifndef PIPELINE_SPOOL_SPOOL_H
@@ -287,9 +287,10 @@ void spool_seal(struct spool_reader *r, const struct seal *seal, const struct sp
  * done(true). Never SPOOL_FULL. */
 void spool_progress(struct spool_reader *r, uint64_t seal_first, struct slice progress, struct spool_wait *w);
 
-/* What became of a seal's records; the sum of the first five is last - first + 1. */
+/* What became of a seal's records; the sum of the first six is last - first + 1. */
 struct seal_result {
     uint64_t delivered, dropped, backed_up, corrupt;
+    uint64_t unwanted; /* not for this reader: its `when` does not want them */
     /* Given back to the source, which has them and lets them be delivered by others (source_journal.h). Of spools in memory only: in what is
      * on disk there is no such number. */
     uint64_t returned;
@@ -318,7 +319,7 @@ uint64_t spool_warm_bytes(const struct spool *s);
 struct spool_books {
     uint64_t incoming;                               /* records that are for it, since it is one */
     uint64_t delivered, dropped, backed_up, corrupt; /* of these, */
-    uint64_t returned;                               /* and these */
+    uint64_t unwanted, returned;                     /* and these */
     uint64_t incoming_bytes;                         /* of all records since the stream was created, as they came in */
     uint64_t delivered_bytes, wire_bytes;            /* as in seal_result */
     uint64_t delivered_now, delivered_bytes_now, backed_up_now; /* of these: since this process opened it */

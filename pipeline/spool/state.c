@@ -116,6 +116,8 @@ static bool apply_settled(struct spool_state *st, struct slice extra)
     get_reader(&in, name);
     if (in.rest.n > 0)
         result.returned = wire_u64(&in);
+    if (in.rest.n > 0)
+        wire_unwanted(&in, &result);
     if (in.failed || !first || last < first || last >= st->next || seal_result_sum(&result) != last - first + 1)
         return false;
     r = reader_of(st, name, first);
@@ -161,6 +163,8 @@ static bool apply_staged(struct spool_state *st, struct slice extra)
     for (uint32_t i = 0; i < count && !in.failed; i++)
         parcels_get_part(&in);
     get_reader(&in, name);
+    if (in.rest.n > 0)
+        wire_unwanted(&in, &ended);
     if (in.failed || !first || last < first || end.seq != last + 1 || end.seq > st->next)
         return false;
     r = spool_state_reader(st, name);

@@ -37,12 +37,14 @@ void spool_state_put_settled(struct buf *out, const char *reader, const struct s
     wire_put_u64(&o, seal->bytes);
     wire_put_result(&o, r);
     wire_put_result_bytes(&o, r);
-    if (r->returned) { /* of a spool in memory, so no older program reads it */
-        wire_put_bytes(&o, slice_str(reader));
-        wire_put_u64(&o, r->returned);
-    } else {
+    if (!r->returned && !r->unwanted) {
         end_with(&o, reader);
+        return;
     }
+    wire_put_bytes(&o, slice_str(reader));
+    wire_put_u64(&o, r->returned); /* of a spool in memory */
+    if (r->unwanted)
+        wire_put_u64(&o, r->unwanted);
     assert(!o.failed);
 }
 
@@ -68,7 +70,13 @@ void spool_state_put_staged(struct buf *out, const char *reader, const struct st
     wire_put_u32(&o, (uint32_t)p->count);
     for (size_t i = 0; i < p->count; i++)
         parcels_put_part(&o, &p->parts[i]);
-    end_with(&o, reader);
+    if (!p->ended.unwanted) {
+        end_with(&o, reader);
+        return;
+    }
+    wire_put_bytes(&o, slice_str(reader));
+    wire_put_u64(&o, p->ended.unwanted);
+    assert(!o.failed);
 }
 
 static struct wire_out put_parcel(struct buf *out, enum parcel_news news, uint64_t parcel)
@@ -168,14 +176,22 @@ static void encode_readers(const struct spool_state *st, struct wire_out *o)
     }
 }
 
+static bool has_unwanted(const struct spool_state *st)
+{
+    for (size_t i = 0; i < st->reader_count; i++)
+        if (st->readers[i]->settled.unwanted)
+            return true;
+    return false;
+}
+
 /* The order has grown: what version 0.1.0 wrote comes first, of a stream with one reader; the rest stands behind it, and
- * progress, readers and ids only when there are some of them or of what comes behind them. */
+ * progress, readers, ids and what was unwanted only when there are some of them or of what comes behind them. */
 int spool_state_encode(const struct spool_state *st, struct buf *out)
 {
     const struct reader_state none = {.cut = {.seq = st->next}}, *r = spool_state_reader(st, "");
     struct wire_out o = {.b = out};
     bool alone = st->reader_count == 1 && r && !r->passed && !r->hole_count && !r->parcels.next; /* as usual */
-    bool more = !alone || st->ids.count > 0;
+    bool unwanted = has_unwanted(st), more = !alone || st->ids.count > 0 || unwanted;
 
     r = r ? r : &none;
     wire_put_raw(&o, st->identity, sizeof(st->identity));
@@ -211,8 +227,10 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
         seal_progress_encode(r, &o);
     if (more)
         encode_readers(st, &o);
-    if (st->ids.count > 0)
+    if (st->ids.count > 0 || unwanted)
         ids_encode(&st->ids, &o);
+    for (size_t i = 0; i < st->reader_count && unwanted; i++)
+        wire_put_u64(&o, st->readers[i]->settled.unwanted);
     return o.failed ? -1 : 0;
 }
 
@@ -320,7 +338,11 @@ static bool decode_rest(struct spool_state *st, struct wire_in *in)
         return false;
     if (in->rest.n > 0 && !decode_readers(st, in))
         return false;
-    return in->rest.n == 0 || ids_decode(&st->ids, in);
+    if (in->rest.n > 0 && !ids_decode(&st->ids, in))
+        return false;
+    for (size_t i = 0; i < st->reader_count && in->rest.n > 0; i++)
+        wire_unwanted(in, &st->readers[i]->settled);
+    return !in->failed;
 }
 
 static bool decode_state(struct spool_state *st, struct wire_in *in)

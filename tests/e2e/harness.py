@@ -177,6 +177,7 @@ class Books:
         self.incoming = read("incoming_records_total")
         self.delivered = read("delivered_records_total")
         self.dropped = read("dropped_records_total")
+        self.unwanted = read("unwanted_records_total")
         self.backed_up = read("backed_up_records_total")
         self.corrupt = read("corrupt_records_total")
         self.returned = read("returned_records_total")
@@ -186,7 +187,7 @@ class Books:
         return " ".join(f"{k}={v}" for k, v in vars(self).items())
 
     def assert_balanced(self):
-        out = self.delivered + self.dropped + self.backed_up + self.corrupt + self.returned + self.spooled
+        out = self.delivered + self.dropped + self.unwanted + self.backed_up + self.corrupt + self.returned + self.spooled
         assert self.incoming == out, f"the books do not balance: {self}"
 
 

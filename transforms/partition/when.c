@@ -191,6 +191,7 @@ static int run_one(struct when_state *s, const struct transform_record *r, struc
     out->is_object = is_object;
     if (all)
         return out->emit(out, r, r->data, NULL, 0);
+    out->unwanted = true;
     out->drop(out, r, SLICE(WHEN_REASON));
     return 0;
 }

@@ -1,4 +1,4 @@
-/* when.h -- which records a destination gets: those of which all its conditions hold. The others are dropped, with the reason `when`.
+/* when.h -- which records a destination gets: those of which all its conditions hold. The others are dropped as unwanted, with the reason `when`.
  *
  * A condition asks for a field of the record, as the transforms before have left it, or for a key that a script has set
  * (meta.partition_keys.NAME). It is no transform that can be named in the file: settings put it behind the others.

@@ -52,9 +52,10 @@ static void print_damage(void *ctx, const struct spool_damage *d)
 static void print_reader(const struct spool_reader_report *r)
 {
     printf("  destination %s%s: %" PRIu64 " record%s waiting of %" PRIu64 ", %zu sealed and not settled; %" PRIu64
-           " delivered, %" PRIu64 " dropped, %" PRIu64 " backed up, %" PRIu64 " lost\n",
+           " delivered, %" PRIu64 " dropped, %" PRIu64 " unwanted, %" PRIu64 " backed up, %" PRIu64 " lost\n",
            r->name[0] ? r->name : "(without a name)", r->gone ? " (not configured when last run)" : "", r->waiting,
-           noun_s(r->waiting), r->incoming, r->pending_seals, r->delivered, r->dropped, r->backed_up, r->corrupt);
+           noun_s(r->waiting), r->incoming, r->pending_seals, r->delivered, r->dropped, r->unwanted, r->backed_up,
+           r->corrupt);
 }
 
 static void print_report(const struct spool_report *r)

@@ -211,8 +211,9 @@ static void the_books_are_on_the_metrics_page_by_their_names(void **state)
     const char *page;
 
     (void)state;
-    add_stream("app");
+    add_stream("app")->books.unwanted = 7;
     page = metrics_page();
+    assert_has(page, "\nsluice_unwanted_records_total{stream=\"app\"} 7\n");
     assert_has(page, "\nsluice_incoming_records_total{stream=\"app\"} 10\n");
     assert_has(page, "\nsluice_delivered_records_total{stream=\"app\"} 4\n");
     assert_has(page, "\nsluice_dropped_records_total{stream=\"app\"} 1\n");
@@ -947,10 +948,11 @@ static void the_books_of_the_api_balance(void **state)
     struct stream_status *s = add_stream("app");
 
     (void)state;
-    s->books.incoming += 5;
+    s->books.incoming += 12;
+    s->books.unwanted = 7;
     s->books.returned = 5;
     assert_has(api_streams((struct listing_query){0}),
-               "\"records\":{\"in\":15,\"delivered\":4,\"dropped\":1,\"backed_up\":2,"
+               "\"records\":{\"in\":22,\"delivered\":4,\"dropped\":1,\"unwanted\":7,\"backed_up\":2,"
                "\"corrupt\":0,\"returned\":5,\"spooled\":3}");
 }
 

@@ -132,7 +132,7 @@ static const struct sink_ops NAMELESS = {
 
 /* --- a transform that sets keys -------------------------------------------------------------------------------------- */
 
-/* `ab 17` becomes `a 17` and `b 17`, each with the key that is its letter; `- 17` is dropped, `! 17` fails, `? 17` fails because there is no key;
+/* `ab 17` becomes `a 17` and `b 17`, each with the key that is its letter; `- 17` is dropped, `~ 17` is unwanted, `! 17` fails, `? 17` fails because there is no key;
  * what has no letter has no key, and needs none. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* whoever has it holds the transforms up */
 static atomic_uint at_gate;                              /* how many have come there */
@@ -149,7 +149,8 @@ static int keys_run(void *state, const struct transform_record *records, size_t 
         const char *number = memchr(r->data.p, ' ', r->data.n);
         size_t letters = (size_t)(number - r->data.p);
 
-        if (r->data.p[0] == '-') {
+        if (r->data.p[0] == '-' || r->data.p[0] == '~') {
+            out->unwanted = r->data.p[0] == '~';
             out->drop(out, r, SLICE("told so"));
         } else if (r->data.p[0] == '!') {
             if ((out->fail)(out, r, "Test.Failed", r->data, SLICE("told so")) < 0)
@@ -339,7 +340,7 @@ static bool fails_in_transform(const char *letters)
 
 static bool is_for_nobody(const char *letters)
 {
-    return letters[0] == '-' || fails_in_transform(letters);
+    return letters[0] == '-' || letters[0] == '~' || fails_in_transform(letters);
 }
 
 static uint64_t count_put(const struct bench *b, const char *first)
@@ -428,7 +429,7 @@ static void check_balance(struct rig *r)
     struct spool_books k;
 
     spool_books(spool_reader(r->stream->spool, 0), &k);
-    assert_int_equal(k.incoming, k.delivered + k.dropped + k.backed_up + k.corrupt + k.spooled);
+    assert_int_equal(k.incoming, k.delivered + k.dropped + k.unwanted + k.backed_up + k.corrupt + k.spooled);
     assert_int_equal(k.corrupt, 0);
 }
 
@@ -441,6 +442,7 @@ static void check_books(struct bench *b)
     assert_int_equal(k.incoming, b->numbers);
     assert_int_equal(k.spooled, 0);
     assert_int_equal(k.dropped, count_put(b, "-"));
+    assert_int_equal(k.unwanted, count_put(b, "~"));
     assert_int_equal(k.backed_up, count_put(b, "!?"));
 }
 
@@ -1261,7 +1263,7 @@ static void two_records(unsigned way, const char *first, const char *second)
     b->overtakes = true;
     rig_start(b->r);
     put(b, first);
-    if (first[0] != '-' || b->r->conf.backup_all)
+    if ((first[0] != '-' && first[0] != '~') || b->r->conf.backup_all)
         (void)wait_for_parcel(b, 0);
     if (way & 1)
         restart(b);
@@ -1277,10 +1279,10 @@ static void two_records(unsigned way, const char *first, const char *second)
     bench_free(b);
 }
 
-/* Of a piece all, none, the first or the last fails, has no key, is dropped, or becomes several. */
+/* Of a piece all, none, the first or the last fails, has no key, is dropped or unwanted, or becomes several. */
 static void whatever_two_records_become_and_whenever_it_restarts(void **state)
 {
-    static const char *const KINDS[] = {"a", "ab", "-", "!", "?"};
+    static const char *const KINDS[] = {"a", "ab", "-", "~", "!", "?"};
     enum { COUNT = sizeof(KINDS) / sizeof(KINDS[0]) };
 
     (void)state;
@@ -1292,7 +1294,7 @@ static void whatever_two_records_become_and_whenever_it_restarts(void **state)
 
 /* --- anything -------------------------------------------------------------------------------------------------------- */
 
-static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "!", "?", "a", "a", "b"};
+static const char *const LETTERS[] = {"a", "b", "c", "d", "e", "ab", "aa", "bca", "", "-", "~", "!", "?", "a", "b"};
 
 static void configure(struct bench *b, struct stream_settings *conf)
 {

@@ -49,7 +49,7 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
 static void drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
     (void)from;
-    assert_true(slice_is(reason, "when"));
+    assert_true(slice_is(reason, "when") && o->unwanted);
     ((struct seen *)(void *)o)->fate = DROPPED;
 }
 

@@ -204,7 +204,8 @@ static void settle_seal(struct rig *t, int who, size_t index)
 
     result.dropped = left > 2;
     result.backed_up = left > 3;
-    result.delivered = left - result.corrupt - result.dropped - result.backed_up;
+    result.unwanted = left > 4 ? any(t, (unsigned)(left - 3)) : 0;
+    result.delivered = left - result.corrupt - result.dropped - result.backed_up - result.unwanted;
     spool_settle(handle(t, who), s->first, &result);
     seal_result_add(&r->sums, &result);
     for (uint64_t n = s->first; n <= s->last; n++)
@@ -247,9 +248,10 @@ static void check_reader(struct rig *t, int who)
     assert_string_equal(spool_reader_name(h), NAME[who]);
     assert_int_equal(b.delivered, r->sums.delivered);
     assert_int_equal(b.dropped, r->sums.dropped);
+    assert_int_equal(b.unwanted, r->sums.unwanted);
     assert_int_equal(b.backed_up, r->sums.backed_up);
     assert_int_equal(b.corrupt, r->sums.corrupt);
-    assert_int_equal(b.incoming, b.delivered + b.dropped + b.backed_up + b.corrupt + b.spooled);
+    assert_int_equal(b.incoming, b.delivered + b.dropped + b.unwanted + b.backed_up + b.corrupt + b.spooled);
     if (t->now.next == t->safe.next) {
         assert_int_equal(b.spooled, count_of(&t->now, who, WAITS, SEALED));
         assert_true((b.spooled_bytes == 0) == (b.spooled == 0));
