@@ -433,6 +433,7 @@
 
 /* Connections that an HTTP server accepts before it looks at the clients it has. */
 #define LISTENER_BACKLOG 1024           /* connections that wait in the kernel */
+#define LISTENERS_MAX    8              /* kinds of them (inputs/listener.h) */
 #define HTTP_SERVERS_MAX 16             /* addresses on which the program listens */
 #define HTTP_ROUTES_MAX  LIMIT(1024, 8) /* paths on one of them */
 #define LISTENER_BURST   LIMIT(64, 2)

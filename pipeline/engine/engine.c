@@ -66,8 +66,6 @@ static int start_streams(struct engine *en, struct err *e)
             return -1;
     if (en->settings->api_used && !en->once && engine_open_api(en, e) < 0)
         return -1;
-    if (http_servers_start(&en->servers, e) < 0) /* those of other inputs */
-        return -1;
     if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
         return err_set(e, ERR_CONFIG,
                        "nothing to read: --once needs a stream with an input that ends, such as tail, stdin or sqs "
@@ -95,7 +93,6 @@ static int start_all(struct engine *en, struct err *e)
         return err_errno(e, "an eventfd cannot be made");
     engine_share_begin(en);
     en->agent = http_agent_new(&en->intake);
-    en->hub = listen_hub_new();
     if (data_dir_open(&en->data_dir, en->settings->data_dir, e) < 0 || committer_start(&en->committer, e) < 0 ||
         worker_pool_start(&en->workers, process_cores(), &en->cancel, e) < 0)
         return -1;
@@ -119,6 +116,7 @@ int engine_start(struct engine **out, const struct settings *s, bool once, struc
 
     prepare_process();
     loop_set_init(&en->loops);
+    listeners_init(&en->listeners, &(struct listener_env){.base_dir = s->base_dir, .budget = &en->intake});
     en->settings = s;
     en->once = once;
     en->started = en->configured = clock_wall();
@@ -324,7 +322,7 @@ void engine_halt(struct engine *en)
     waits_for(en, "requests of the API");
     if (en->api)
         api_end(en->api);
-    http_servers_stop(&en->servers);
+    listeners_end(&en->listeners);
     waits_for(en, "the delivery thread");
     if (en->loop)
         delivery_loop_stop(en->loop);
@@ -352,8 +350,7 @@ void engine_stop(struct engine **enp)
     api = en->api;
     en->api = NULL;
     api_close(&api);
-    http_servers_close(&en->servers);
-    listen_hub_free(&en->hub);
+    listeners_release(&en->listeners);
     http_agent_free(&en->agent);
     loop_set_release(&en->loops);
     while ((es = TAILQ_FIRST(&en->streams))) {

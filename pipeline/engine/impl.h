@@ -34,9 +34,8 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/stream_inputs.h"
 #include "pipeline/http/agent/agent.h"
-#include "pipeline/http/server/server.h"
 #include "pipeline/inputs/api/api.h"
-#include "pipeline/inputs/listen/hub.h"
+#include "pipeline/inputs/listener.h"
 #include "pipeline/inputs/loop_set.h"
 #include "pipeline/spool/warm.h"
 
@@ -92,8 +91,7 @@ struct engine {
     struct delivery_loop *loop;
     struct loop_event pulse; /* comes round with the loop */
     struct loop_set loops;
-    struct http_servers servers;
-    struct listen_hub *hub;    /* of inputs that listen without HTTP */
+    struct listeners listeners;
     struct http_agent *agent;  /* for requests of inputs */
     struct api *_Atomic api;   /* NULL until the first stream wants it; then it stays */
     struct budget descriptors; /* for tailed files; one counts as one */

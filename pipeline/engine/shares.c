@@ -6,6 +6,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/engine/impl.h"
 #include "pipeline/engine/process_limits.h"
+#include "pipeline/inputs/servers.h"
 
 /* With an API there is room for a large request. */
 static void share_memory(struct engine *en, bool api)
@@ -167,10 +168,10 @@ int engine_open_api(struct engine *en, struct err *e)
 {
     struct api *api;
 
-    if (api_open(&api, &en->settings->api, en->settings->base_dir, &en->servers, &en->intake, e) < 0)
+    if (api_open(&api, &en->settings->api, en->settings->base_dir, servers_of(&en->listeners), &en->intake, e) < 0)
         return -1;
-    if (http_servers_start(&en->servers, e) < 0) {
-        api_leave(api, &en->servers);
+    if (http_servers_start(servers_of(&en->listeners), e) < 0) {
+        api_leave(api, servers_of(&en->listeners));
         api_close(&api);
         return -1;
     }

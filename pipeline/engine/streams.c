@@ -84,8 +84,7 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .metrics = &st->outlets[0].metrics,
         .pushback = &st->intake.pushback,
         .pace = &st->pace,
-        .servers = &en->servers,
-        .hub = en->hub,
+        .listeners = &en->listeners,
         .agent = en->agent,
         .base_dir = en->settings->base_dir,
         .seals = es->conf->at_source ? &st->outlets[0].source_journal : NULL,
@@ -96,7 +95,7 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
 
     int rc = stream_inputs_open(inputs, reads, &env, &en->loops, e);
 
-    if (rc < 0 && listen_hub_let_go(en->hub)) { /* what it wants waits for one that does not come back, perhaps */
+    if (rc < 0 && listeners_let_go(&en->listeners)) { /* what it wants waits for one that does not come back, perhaps */
         stream_inputs_close(inputs);
         rc = stream_inputs_open(inputs, reads, &env, &en->loops, e);
     }

@@ -54,10 +54,10 @@
  * says what is the same for all. A message that is larger than RECORD_MAX_BYTES, or than the spool takes (WINDOW_TOO_LARGE), is no record:
  * it stays at its source or goes where that puts such messages, with input_health_error() and a line in the log that names the limit.
  *
- * An input to which messages are pushed has a path on a server: http/server/server.h, with env->servers. It answers when the spool has
+ * An input to which messages are pushed has a path on a server: http/server/server.h, with servers_of(env->listeners). It answers when the spool has
  * called the records safe; stop() is http_route_shut(), stopped() is http_route_idle().
  *
- * One to which others send by TCP, UDP or unix sockets is a protocol on the ground of listen/listen.h, with env->hub.
+ * One to which others send by TCP, UDP or unix sockets is a protocol on the ground of listen/listen.h, with listen_hub_of(env->listeners).
  *
  * One that makes HTTP requests has env->agent (http/agent/agent.h), by a call from its thread or with an answer that comes to its loop. The
  * requests it makes itself, as a sink does: TLS (http/tls.h), proxy, time limits, AWS's signature (aws/sign.h) with credentials that may
@@ -89,9 +89,8 @@
 
 struct input;
 struct input_loop;
-struct http_servers;
 struct http_agent;
-struct listen_hub;
+struct listeners;
 
 /* What lies in libraries, where no budget counts it. All inputs of a process together have `most` of it, a part of limits.memory. When they want
  * more, each gets less, in proportion. */
@@ -121,9 +120,7 @@ struct input_env {
     struct input_health *health; /* of this input (health.h); may be NULL */
     struct pushback *pushback;   /* noted whenever something cannot be taken now; may be NULL */
     struct pace *pace;           /* for inputs that can read the same again; NULL: never wait */
-    /* For an input to which messages are pushed: in open, a route on a server (http/server/server.h). They run before start() is called. */
-    struct http_servers *servers;
-    struct listen_hub *hub; /* for one to which others send by sockets (listen/listen.h) */
+    struct listeners *listeners; /* what it shares with other inputs is asked for there (listener.h) */
     /* For an input that makes HTTP requests: http_agent_use() in open (http/agent/agent.h). */
     struct http_agent *agent;
     struct source_journal *seals; /* for one that shares its source (input_ops.shares); else NULL */

@@ -51,7 +51,7 @@ static struct listen_port *new_port(const struct input *in, const struct listen_
                                               in->listen->tls.client_ca_file};
     struct listen_port *p = mem_alloc(sizeof(*p));
 
-    p->hub = in->env.hub;
+    p->hub = in->hub;
     p->protocol = in->protocol;
     p->scheme = a->scheme;
     p->fd = -1;
@@ -129,7 +129,7 @@ static void stand_at(struct input *in, struct listen_port *p)
     struct listen_place *place = &in->places[in->place_count++];
 
     if (in->place_count == 1)
-        TAILQ_INSERT_TAIL(&in->env.hub->inputs, in, link);
+        TAILQ_INSERT_TAIL(&in->hub->inputs, in, link);
     *place = (struct listen_place){.in = in, .port = p};
     if (in->protocol->is_choosy && in->protocol->is_choosy(in->conf))
         TAILQ_INSERT_HEAD(&p->places, place, link);
@@ -147,7 +147,7 @@ static void find_port(void *arg)
     struct asked *a = arg;
     struct listen_port *p, *next;
 
-    for (p = TAILQ_FIRST(&a->in->env.hub->ports); p; p = next) {
+    for (p = TAILQ_FIRST(&a->in->hub->ports); p; p = next) {
         next = TAILQ_NEXT(p, link);
         if (p->scheme->kind != a->like->scheme->kind || strcmp(p->address, a->like->address) != 0 ||
             has_port_zero(p->address))
@@ -162,20 +162,20 @@ static void find_port(void *arg)
         if (!a->other)
             listen_hub_drop(p);
     }
-    a->full = a->in->env.hub->port_count >= LISTEN_PORTS_MAX;
+    a->full = a->in->hub->port_count >= LISTEN_PORTS_MAX;
 }
 
 static void add_port(void *arg)
 {
     struct asked *a = arg;
 
-    listen_hub_add(a->in->env.hub, a->like);
+    listen_hub_add(a->in->hub, a->like);
     stand_at(a->in, a->like);
 }
 
 int listen_attach(struct input *in, const char *text, struct err *e)
 {
-    struct listen_hub *h = in->env.hub;
+    struct listen_hub *h = in->hub;
     struct asked a = {.in = in};
     struct listen_address at;
 
@@ -216,7 +216,7 @@ static void leave_all(void *arg)
     struct input *in = arg;
     struct listen_conn *c;
 
-    listen_hub_time(in->env.hub);
+    listen_hub_time(in->hub);
     listen_route_end(in);
     for (size_t i = 0; i < in->place_count; i++) {
         struct listen_place *place = &in->places[i];
@@ -226,18 +226,18 @@ static void leave_all(void *arg)
         TAILQ_FOREACH(c, &p->conns, link)
             listen_conn_leave_budget(c);
         if (TAILQ_EMPTY(&p->places)) /* from now on, though it may have stopped long ago, or never begun */
-            p->wait_until = in->env.hub->mono + LISTEN_PARKED;
+            p->wait_until = in->hub->mono + LISTEN_PARKED;
         else
             settle(p);
         listen_port_look(p);
     }
     if (in->place_count > 0)
-        TAILQ_REMOVE(&in->env.hub->inputs, in, link);
+        TAILQ_REMOVE(&in->hub->inputs, in, link);
     in->place_count = 0;
 }
 
 void listen_detach_all(struct input *in)
 {
-    if (in->env.hub && in->env.hub->loop)
-        loop_call(in->env.hub->loop, leave_all, in);
+    if (in->hub && in->hub->loop)
+        loop_call(in->hub->loop, leave_all, in);
 }

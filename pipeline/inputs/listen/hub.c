@@ -9,23 +9,30 @@
 #include <string.h>
 #include <unistd.h>
 
+struct listener {
+    struct listen_hub hub;
+};
+
 void listen_hub_time(struct listen_hub *h)
 {
     h->mono = clock_mono();
     h->wall = clock_wall();
 }
 
-struct listen_hub *listen_hub_new(void)
+static int hub_open(struct listener **l, const void *conf, struct listeners *all, struct err *e)
 {
-    struct listen_hub *h = mem_alloc(sizeof(*h));
+    struct listen_hub *h;
 
+    (void)conf, (void)all, (void)e;
+    *l = mem_alloc(sizeof(**l));
+    h = &(*l)->hub;
     TAILQ_INIT(&h->ports);
     TAILQ_INIT(&h->inputs);
     TAILQ_INIT(&h->held);
     TAILQ_INIT(&h->dirty);
     buf_init(&h->text, RECORD_MAX_BYTES);
     buf_init(&h->facts, RECORD_FACTS_MAX / 2);
-    return h;
+    return 0;
 }
 
 /* --- ports ----------------------------------------------------------------------------------------------------------- */
@@ -207,13 +214,13 @@ static void let_go(void *arg)
     }
 }
 
-bool listen_hub_let_go(struct listen_hub *h)
+static bool hub_let_go(struct listener *l)
 {
-    struct letting_go l = {.hub = h};
+    struct letting_go g = {.hub = &l->hub};
 
-    if (h->loop)
-        loop_call(h->loop, let_go, &l);
-    return l.any;
+    if (g.hub->loop)
+        loop_call(g.hub->loop, let_go, &g);
+    return g.any;
 }
 
 /* --- turns ----------------------------------------------------------------------------------------------------------- */
@@ -380,17 +387,23 @@ static void end(void *arg)
     uv_close((uv_handle_t *)&h->more, NULL);
 }
 
-void listen_hub_free(struct listen_hub **hp)
+static void hub_close(struct listener **l)
 {
-    struct listen_hub *h = *hp;
+    struct listen_hub *h = &(*l)->hub;
 
-    if (!h)
-        return;
     if (h->loop) {
         loop_call(h->loop, end, h);
         loop_stop(&h->loop);
     }
     buf_release(&h->text);
     buf_release(&h->facts);
-    MEM_CLEAR(*hp);
+    MEM_CLEAR(*l);
 }
+
+struct listen_hub *listen_hub_of(struct listeners *all)
+{
+    return &listeners_find(all, &listen_listener_ops)->hub;
+}
+
+const struct listener_ops listen_listener_ops = {
+    .name = "sockets", .open = hub_open, .close = hub_close, .let_go = hub_let_go};

@@ -61,6 +61,7 @@ struct input {
     const struct listen_conf *listen;
     const void *conf;
     struct input_env env;
+    struct listen_hub *hub;
     const char *label;
     char origin[64];
     struct listen_route route;

@@ -130,7 +130,7 @@ unsigned listen_sockets(const struct listen_conf *c)
 
 static int stand_everywhere(struct input *in, struct err *e)
 {
-    if (listen_hub_begin(in->env.hub, e) < 0)
+    if (listen_hub_begin(in->hub, e) < 0)
         return -1;
     for (size_t i = 0; i < in->listen->listen.n; i++)
         if (listen_attach(in, in->listen->listen.v[i], e) < 0)
@@ -147,6 +147,7 @@ int listen_open(struct input **out, const struct listen_protocol *protocol, cons
     in->listen = listen;
     in->conf = conf;
     in->env = *env;
+    in->hub = env->listeners ? listen_hub_of(env->listeners) : NULL;
     in->label = input_health_label(env->health, protocol->name);
     snprintf(in->origin, sizeof(in->origin), "input=%s", protocol->name);
     pthread_mutex_init(&in->lock, NULL);
@@ -191,7 +192,7 @@ static void go_on(void *arg)
 {
     struct input *in = arg;
 
-    listen_hub_time(in->env.hub);
+    listen_hub_time(in->hub);
     for (size_t i = 0; i < in->place_count; i++) {
         in->places[i].on = true;
         listen_port_look(in->places[i].port);
@@ -205,8 +206,8 @@ int listen_start(struct input *in, struct err *e)
     (void)e;
     if (in->env.once)
         return 0;
-    loop_go(in->env.hub->loop);
-    loop_call(in->env.hub->loop, go_on, in);
+    loop_go(in->hub->loop);
+    loop_call(in->hub->loop, go_on, in);
     set_gate(in, LISTEN_OPEN);
     return 0;
 }
@@ -215,7 +216,7 @@ int listen_start(struct input *in, struct err *e)
 static void begin_to_leave(void *arg)
 {
     struct input *in = arg;
-    struct listen_hub *h = in->env.hub;
+    struct listen_hub *h = in->hub;
 
     listen_hub_time(h);
     for (size_t i = 0; i < in->place_count; i++)
@@ -246,7 +247,7 @@ void listen_stop(struct input *in)
     if (!opened)
         return;
     in->leave = (struct loop_post){.fn = begin_to_leave, .arg = in};
-    loop_post(in->env.hub->loop, &in->leave);
+    loop_post(in->hub->loop, &in->leave);
 }
 
 bool listen_stopped(struct input *in, nsec until)

@@ -110,7 +110,7 @@ void listen_expect(struct listen_conn *c, size_t bytes)
 void listen_bad(struct listen_conn *c, struct listen_route *r, const char *why, const char *hint)
 {
     struct input *in = r->in;
-    nsec now = in->env.hub->mono;
+    nsec now = in->hub->mono;
 
     input_health_error(in->env.health, why, hint, now);
     if (log_due(&r->bad, now, LISTEN_SAYS_EVERY))
@@ -125,7 +125,7 @@ void listen_lost(struct listen_route *r, uint64_t n)
 
     input_health_add(in->env.health, INPUT_LOST, n);
     r->lost_since += n;
-    if (n == 0 || !log_due(&r->lost, in->env.hub->mono, LISTEN_LOST_EVERY))
+    if (n == 0 || !log_due(&r->lost, in->hub->mono, LISTEN_LOST_EVERY))
         return;
     log_warn("messages were lost: there was no room for them", KS("stream", in->env.stream), KS("input", in->label),
              KU("messages", r->lost_since),

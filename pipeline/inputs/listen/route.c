@@ -9,7 +9,7 @@
 
 static struct listen_hub *hub_of(const struct input *in)
 {
-    return in->env.hub;
+    return in->hub;
 }
 
 /* --- marks ------------------------------------------------------------------------------------------------------------- */

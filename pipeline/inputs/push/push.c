@@ -118,7 +118,7 @@ static int open_routes(struct input *in, struct err *e)
     struct http_server *server;
     const struct address *at;
 
-    if (http_servers_at(in->env.servers, &conf, &server, e) < 0)
+    if (http_servers_at(servers_of(in->env.listeners), &conf, &server, e) < 0)
         return -1;
     at = &http_server_socket(server)->at;
     http_names_init(&in->names, at->host, at->loopback, &in->push->hosts);
@@ -163,7 +163,7 @@ void push_close(struct input **inp)
     if (!in)
         return;
     for (size_t i = PUSH_ENDPOINTS_MAX; i > 0; i--)
-        http_servers_leave(in->env.servers, &in->routes[i - 1]);
+        http_servers_leave(servers_of(in->env.listeners), &in->routes[i - 1]);
     http_access_free(&in->access);
     pthread_cond_destroy(&in->quiet);
     pthread_mutex_destroy(&in->lock);
@@ -182,7 +182,7 @@ static void set_gate(struct input *in, enum push_gate gate)
 /* The server runs already, but for an input that comes while others run. */
 int push_start(struct input *in, struct err *e)
 {
-    if (!in->env.once && http_servers_start(in->env.servers, e) < 0)
+    if (!in->env.once && http_servers_start(servers_of(in->env.listeners), e) < 0)
         return -1;
     set_gate(in, PUSH_OPEN);
     return 0;

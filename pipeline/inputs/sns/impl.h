@@ -7,6 +7,7 @@
 
 #include "pipeline/base/log.h"
 #include "pipeline/http/server/server.h"
+#include "pipeline/inputs/servers.h"
 #include "pipeline/inputs/health.h"
 #include "pipeline/inputs/input.h"
 #include "pipeline/inputs/sns/certificates.h"

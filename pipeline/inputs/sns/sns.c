@@ -41,8 +41,8 @@ static void sns_close(struct input **inp)
 
     if (!in)
         return;
-    http_servers_leave(in->env.servers, &in->secret_route);
-    http_servers_leave(in->env.servers, &in->route);
+    http_servers_leave(servers_of(in->env.listeners), &in->secret_route);
+    http_servers_leave(servers_of(in->env.listeners), &in->route);
     if (in->opened) {
         sns_certificates_release(&in->certificates);
         sns_fetcher_close(&in->fetcher);
@@ -73,7 +73,8 @@ static int open_route(struct input *in, struct err *e)
     struct http_route_conf route = {.owner = in->owner, .path = in->path, .ops = &sns_request_ops, .ctx = in};
     struct http_server *server;
 
-    if (http_servers_at(in->env.servers, &conf, &server, e) < 0 || http_server_route(server, &route, &in->route, e) < 0)
+    if (http_servers_at(servers_of(in->env.listeners), &conf, &server, e) < 0 ||
+        http_server_route(server, &route, &in->route, e) < 0)
         return -1;
     route.path = in->beneath;
     return in->conf->secret ? http_server_route(server, &route, &in->secret_route, e) : 0;
@@ -126,7 +127,7 @@ static void set_gate(struct input *in, enum sns_gate gate)
 /* The server runs already, but for an input that comes while others run. */
 static int sns_start(struct input *in, struct err *e)
 {
-    if ((!in->env.once && http_servers_start(in->env.servers, e) < 0) ||
+    if ((!in->env.once && http_servers_start(servers_of(in->env.listeners), e) < 0) ||
         sns_fetcher_start(&in->fetcher, in->env.stream, in->label, e) < 0)
         return -1;
     set_gate(in, SNS_OPEN);

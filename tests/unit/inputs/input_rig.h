@@ -11,6 +11,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/input.h"
+#include "pipeline/inputs/listener.h"
 #include "pipeline/inputs/loop.h"
 #include "pipeline/base/io.h"
 
@@ -32,7 +33,7 @@ struct rig {
     struct spool *spool;
     struct spool_cursor at; /* what the test has read of the spool */
     struct input_loop *loop;
-    struct listen_hub *hub; /* the test's; NULL: none */
+    struct listeners listeners;
     struct budget budget;
     struct budget *descriptors; /* NULL: no limit */
     struct metrics metrics;
@@ -132,6 +133,7 @@ static void rig_init(struct rig *r, const char *input)
     pthread_condattr_destroy(&mono);
     r->limit = 256 * MIB;
     budget_init(&r->budget, 32 * MIB);
+    listeners_init(&r->listeners, &(struct listener_env){.base_dir = r->dir, .budget = &r->budget});
     r->ops = input_find(input);
     assert_non_null(r->ops);
 }
@@ -161,7 +163,7 @@ static void rig_start(struct rig *r)
                             .metrics = &r->metrics,
                             .pace = r->paced ? &r->pace : NULL,
                             .loop = r->loop,
-                            .hub = r->hub,
+                            .listeners = &r->listeners,
                             .base_dir = r->dir,
                             .once = r->once,
                             .finished = rig_finished,
@@ -199,6 +201,7 @@ static int rig_unlink(const char *path, const struct stat *st, int type, struct 
 static void rig_release(struct rig *r)
 {
     rig_stop(r);
+    listeners_release(&r->listeners);
     nftw(r->dir, rig_unlink, 16, FTW_DEPTH | FTW_PHYS);
     pthread_cond_destroy(&r->news);
     pthread_mutex_destroy(&r->lock);

@@ -3,7 +3,6 @@
 
 #include "pipeline/base/msgpack.h"
 #include "pipeline/inputs/forward/session.h"
-#include "pipeline/inputs/listen/hub.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -33,7 +32,6 @@ static void bench_init(struct bench *b)
 
     memset(b, 0, sizeof(*b));
     rig_init(&b->r, "forward");
-    b->r.hub = listen_hub_new();
     b->r.conf = &b->conf;
     snprintf(text, sizeof(text), "unix://%s", rig_path(&b->r, "s"));
     b->address = mem_strdup(text);
@@ -49,7 +47,6 @@ static void bench_release(struct bench *b)
 {
     close(b->fd);
     rig_stop(&b->r);
-    listen_hub_free(&b->r.hub);
     rig_release(&b->r);
     mem_free(b->address);
     mem_free(b->conf.listen.unix_mode);

@@ -140,7 +140,6 @@ static void bench_init(struct bench *b)
     memset(b, 0, sizeof(*b));
     rig_init(&b->r, "stdin");
     b->r.ops = &LINES_OPS;
-    b->r.hub = listen_hub_new();
     b->r.conf = &b->conf;
     b->conf.listen.listen.v = b->addresses;
     b->conf.listen.connections = 8;
@@ -159,7 +158,6 @@ static void bench_listen(struct bench *b, const char *scheme, const char *name)
 static void bench_release(struct bench *b)
 {
     rig_stop(&b->r);
-    listen_hub_free(&b->r.hub);
     rig_release(&b->r);
     for (size_t i = 0; i < b->conf.listen.listen.n; i++)
         mem_free(b->addresses[i]);
@@ -404,8 +402,8 @@ static void look_at(void *arg)
 
 static void look(struct bench *b, struct seen *s)
 {
-    s->hub = b->r.hub;
-    loop_call(b->r.hub->loop, look_at, s);
+    s->hub = listen_hub_of(&b->r.listeners);
+    loop_call(listen_hub_of(&b->r.listeners)->loop, look_at, s);
 }
 
 static void other_options_are_taken_up_by_an_address_that_stays(void **state)
@@ -456,7 +454,8 @@ static void a_path_that_is_too_long_with_its_folder_is_said(void **state)
     memset(text + 7, 'x', sizeof(text) - 8);
     bench_init(&b);
     b.addresses[b.conf.listen.listen.n++] = mem_strdup(text);
-    const struct input_env env = {.stream = "test", .hub = b.r.hub, .budget = &b.r.budget, .base_dir = b.r.dir};
+    const struct input_env env = {
+        .stream = "test", .listeners = &b.r.listeners, .budget = &b.r.budget, .base_dir = b.r.dir};
     assert_int_equal(LINES_OPS.open(&b.r.in, &b.conf, &env, &e), -1);
     assert_non_null(strstr(e.msg, "107 bytes"));
     bench_release(&b);
@@ -542,14 +541,14 @@ static void who_goes_without_reading_its_answers_is_gone(void **state)
 /* --- a full spool --- */
 
 struct stands {
-    const struct rig *rig;
+    struct rig *rig;
     bool still; /* somebody waits, and nothing is on its way to the spool */
 };
 
 static void look_whether_it_stands(void *arg)
 {
     struct stands *s = arg;
-    const struct listen_port *p = TAILQ_FIRST(&s->rig->hub->ports);
+    const struct listen_port *p = TAILQ_FIRST(&listen_hub_of(&s->rig->listeners)->ports);
     const struct listen_conn *c = TAILQ_FIRST(&p->conns);
 
     s->still = c && c->refused && s->rig->in->route.window.count == 0;
@@ -575,7 +574,7 @@ static void what_was_read_finds_room_in_a_spool_that_fills_up(void **state)
     s.rig = &b.r;
     while (!s.still) {
         (void)send(fd, lines, sizeof(lines), MSG_DONTWAIT | MSG_NOSIGNAL);
-        loop_call(b.r.hub->loop, look_whether_it_stands, &s);
+        loop_call(listen_hub_of(&b.r.listeners)->loop, look_whether_it_stands, &s);
     }
     b.r.ops->stop(b.r.in);
     assert_true(b.r.ops->stopped(b.r.in, NSEC_NEVER));
@@ -610,7 +609,7 @@ static void who_waits_for_a_full_spool_keeps_little(void **state)
     fds[0] = dial(rig_path(&b.r, "s"), SOCK_STREAM);
     while (!s.still) {
         (void)send(fds[0], lines, sizeof(lines), MSG_DONTWAIT | MSG_NOSIGNAL);
-        loop_call(b.r.hub->loop, look_whether_it_stands, &s);
+        loop_call(listen_hub_of(&b.r.listeners)->loop, look_whether_it_stands, &s);
     }
     for (int i = 1; i <= OTHERS; i++) {
         fds[i] = dial(rig_path(&b.r, "s"), SOCK_STREAM);
@@ -670,7 +669,8 @@ static void an_address_in_use_is_said(void **state)
     snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(at.sin_port));
     bench_init(&b);
     bench_listen(&b, "tcp", text);
-    const struct input_env env = {.stream = "test", .hub = b.r.hub, .budget = &b.r.budget, .base_dir = b.r.dir};
+    const struct input_env env = {
+        .stream = "test", .listeners = &b.r.listeners, .budget = &b.r.budget, .base_dir = b.r.dir};
     assert_int_equal(LINES_OPS.open(&b.r.in, &b.conf, &env, &e), -1);
     assert_non_null(strstr(e.msg, "listens on tcp://127.0.0.1:"));
     assert_null(b.r.in);

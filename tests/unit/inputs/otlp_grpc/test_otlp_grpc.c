@@ -4,7 +4,6 @@
 #include "config/bind.h"
 #include "config/errors.h"
 #include "pipeline/base/protobuf.h"
-#include "pipeline/inputs/listen/hub.h"
 
 #include <nghttp2/nghttp2.h>
 #include <sys/socket.h>
@@ -159,7 +158,6 @@ static void what_memory_never_holds_is_left_out_and_said(void **state)
 
     (void)state;
     rig_init(&r, "otlp_grpc");
-    r.hub = listen_hub_new();
     r.conf = mem_alloc(r.ops->conf_size);
     cfg_bind(errors, NULL, r.ops->fields, r.conf);
     listen = (void *)((char *)r.conf + cfg_find(r.ops->fields, "listen")->offset);
@@ -184,7 +182,6 @@ static void what_memory_never_holds_is_left_out_and_said(void **state)
     }
     hang_up(&c);
     rig_stop(&r);
-    listen_hub_free(&r.hub);
     cfg_release(r.ops->fields, r.conf);
     mem_free(r.conf);
     cfg_errors_free(&errors);
