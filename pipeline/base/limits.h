@@ -267,6 +267,10 @@
 #define UNZSTD_WINDOW_LOG       27
 #define UNZSTD_WINDOW_LOG_LEAST 10
 #define UNZSTD_WINDOW_SENT      (8 * MIB)
+/* Windows of files and objects that are larger than that have, all together, such a part of limits.memory, beside it. */
+#define UNZSTD_WINDOWS_SHARE 4
+/* What stands in front of a frame's blocks. */
+#define UNZSTD_HEAD_MAX 18
 /* What is unpacked in one step, and made by it. */
 #define UNPACK_PIECE LIMIT(1 * MIB, 512)
 /* What unpacking holds at least: zlib's window and tables. */
@@ -737,6 +741,7 @@
 #define OBJECTS_WINDOW_RECORDS LIMIT(40000U, 50U)
 #define OBJECTS_GONE_TRIES     3
 #define OBJECTS_GONE_PAUSE     (200 * NSEC_PER_MSEC)
+#define OBJECTS_MEMORY_PAUSE   (1 * NSEC_PER_SEC)
 #define OBJECTS_SAYS_EVERY     (60 * NSEC_PER_SEC)
 
 /* An input with one connection to a broker (inputs/broker/): its source in words; what waits to be sent, and is given to the socket at once; how long

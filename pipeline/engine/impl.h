@@ -95,6 +95,7 @@ struct engine {
     struct http_agent *agent;  /* for requests of inputs */
     struct api *_Atomic api;   /* NULL until the first stream wants it; then it stays */
     struct budget descriptors; /* for tailed files; one counts as one */
+    struct budget windows;     /* beside limits.memory; see UNZSTD_WINDOWS_SHARE */
 
     pthread_mutex_t shares;        /* one at a time opens the API, and divides what there is; before `lock` */
     struct descriptor_needs needs; /* of all that is there; guarded by shares */

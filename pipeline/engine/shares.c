@@ -59,6 +59,7 @@ void engine_share_begin(struct engine *en)
     en->memory_limit = en->settings->memory_limit;
     en->grace = en->settings->shutdown_grace;
     budget_init(&en->memory, en->memory_limit);
+    budget_init(&en->windows, en->memory_limit / UNZSTD_WINDOWS_SHARE);
     budget_init_part(&en->intake, &en->memory, 0);
     budget_init_part(&en->outgo, &en->memory, 0);
     budget_init_part(&en->reading, &en->intake, 0);
@@ -74,6 +75,7 @@ void engine_set_memory(struct engine *en, size_t limit)
     if (en->memory_limit != limit) {
         en->memory_limit = limit;
         budget_resize(&en->memory, limit);
+        budget_resize(&en->windows, limit / UNZSTD_WINDOWS_SHARE);
         warm_store_resize(en->warm, limit / WARM_SHARE);
         share_memory(en, en->api != NULL);
     }

@@ -80,6 +80,7 @@ static int open_inputs(struct engine *en, struct engine_stream *es, const struct
         .spool = st->spool,
         .budget = &en->reading,
         .ahead = engine_share_ahead(en, es, reads),
+        .windows = &en->windows,
         .descriptors = &en->descriptors,
         .metrics = &st->outlets[0].metrics,
         .pushback = &st->intake.pushback,

@@ -115,6 +115,7 @@ struct input_env {
     struct spool *spool;
     struct budget *budget;       /* for frames */
     struct input_ahead ahead;    /* what is read ahead beside that */
+    struct budget *windows;      /* for what is unpacked (unpack_share()); NULL: no limit */
     struct budget *descriptors;  /* for files held open, each counts 1; NULL: no limit */
     struct metrics *metrics;     /* of the stream */
     struct input_health *health; /* of this input (health.h); may be NULL */

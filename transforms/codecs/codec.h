@@ -12,6 +12,7 @@
 #define TRANSFORMS_CODECS_CODEC_H
 
 #include "pipeline/base/body.h"
+#include "pipeline/base/budget.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
@@ -33,6 +34,12 @@ struct codec_undo {
     void (*close)(void *ctx);
     /* Before the first step: what needs more memory than this is refused. NULL: it never needs much. */
     void (*bound)(void *ctx, size_t bytes);
+    /* Likewise: much memory is taken from there. More than there is of it is ERR_LIMIT, and more than there is now ERR_NOMEM: the same step later.
+     * NULL: it never needs much. */
+    void (*share)(void *ctx, struct budget *share);
+    void (*again)(
+        void *
+            ctx); /* from the beginning of a text, with what it holds. NULL: what is closed and opened again does as well */
     size_t (*holds)(void *ctx); /* bytes of memory; NULL: not much */
 };
 

@@ -34,6 +34,19 @@ void unpack_free(struct unpack **u)
     MEM_CLEAR(*u);
 }
 
+void unpack_again(struct unpack *u)
+{
+    u->inside = false;
+    if (!u->codec)
+        return;
+    if (u->codec->undo->again) {
+        u->codec->undo->again(u->ctx);
+        return;
+    }
+    u->codec->undo->close(u->ctx);
+    u->ctx = u->codec->undo->open();
+}
+
 bool unpack_is_packed(const struct unpack *u)
 {
     return u->codec != NULL;
@@ -43,6 +56,12 @@ void unpack_bound(struct unpack *u, size_t bytes)
 {
     if (u->codec && u->codec->undo->bound)
         u->codec->undo->bound(u->ctx, bytes);
+}
+
+void unpack_share(struct unpack *u, struct budget *share)
+{
+    if (u->codec && u->codec->undo->share)
+        u->codec->undo->share(u->ctx, share);
 }
 
 size_t unpack_holds(const struct unpack *u)

@@ -6,6 +6,7 @@
 #ifndef TRANSFORMS_CODECS_UNPACK_H
 #define TRANSFORMS_CODECS_UNPACK_H
 
+#include "pipeline/base/budget.h"
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
@@ -18,9 +19,14 @@ struct unpack;
 /* By the first bytes, of which there should be four if there are so many. */
 struct unpack *unpack_new(struct slice beginning);
 void unpack_free(struct unpack **u);
+/* The same text from its beginning. What it has taken of a share stays with it. */
+void unpack_again(struct unpack *u);
 bool unpack_is_packed(const struct unpack *u);
 /* Before the first step: text that can be unpacked only with more memory than this (zstd's window) is damaged. */
 void unpack_bound(struct unpack *u, size_t bytes);
+/* Before the first step: what it wants beyond UNZSTD_WINDOW_SENT is taken from `share`, until unpack_free(). A step is ERR_LIMIT when that is more
+ * than there is of it, and ERR_NOMEM when others have it: then the same step is made later. */
+void unpack_share(struct unpack *u, struct budget *share);
 /* So much memory it has now. */
 size_t unpack_holds(const struct unpack *u);
 

@@ -30,7 +30,7 @@ int objects_open(struct objects *o, const struct objects_conf *conf, struct err 
         struct object_reader *r = &o->readers[i];
 
         object_list_init(&r->list);
-        object_text_init(&r->text);
+        object_text_init(&r->text, conf->windows);
         object_get_init(&r->get, &o->store);
         buf_init(&r->facts, RECORD_FACTS_MAX);
     }
@@ -437,7 +437,11 @@ static void object_is_read(struct objects *o, struct object_reader *r)
 static void damaged(struct objects *o, struct object_reader *r, const struct err *e, nsec now)
 {
     tell(o, r, &o->odd, "an object cannot be unpacked: its message stays in the queue", e->msg,
-         "let the queue have a dead-letter queue for such messages; what was read of it stays", now);
+         e->code == ERR_LIMIT ? "compress it without `--long` or `--ultra`, or raise limits.memory: windows above 8 "
+                                "MiB have a quarter of "
+                                "it, all together"
+                              : "let the queue have a dead-letter queue for such messages; what was read of it stays",
+         now);
     refuse_message(o, r);
 }
 
@@ -448,6 +452,8 @@ static bool take_lines(struct objects *o, struct object_reader *r, nsec now)
     struct err e;
 
     r->works_on = false;
+    if (now < r->again)
+        return false;
     for (;;) {
         enum object_text_answer answer = object_text_line(&r->text, r->ended, &line, &e);
 
@@ -465,6 +471,9 @@ static bool take_lines(struct objects *o, struct object_reader *r, nsec now)
             return true;
         case OBJECT_TEXT_AGAIN:
             r->works_on = true;
+            return false;
+        case OBJECT_TEXT_LATER:
+            r->again = now + OBJECTS_MEMORY_PAUSE;
             return false;
         case OBJECT_TEXT_END:
             object_is_read(o, r);
@@ -533,6 +542,8 @@ nsec objects_next(const struct objects *o, nsec now, nsec latest)
         const struct object_reader *r = &o->readers[i];
         nsec due = r->again > o->trouble.again ? r->again : o->trouble.again;
 
+        if (r->step == READER_LINES && r->again > now && r->again < latest)
+            latest = r->again;
         if (r->step == READER_ASK && due < latest)
             latest = due > now ? due : now;
     }

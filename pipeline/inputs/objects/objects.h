@@ -19,7 +19,7 @@
  * same version, or ETag.
  *
  * Ownership  conf is copied, what it points to outlives it. Threads: the input's own.
- * Memory     for each reader a piece as it is stored, a line and a piece of text (some 3 MiB), three times the message, and a window of zstd.
+ * Memory     for each reader a piece as it is stored, a line and a piece of text (some 3 MiB), three times the message, and a window of zstd: up to 8 MiB, and larger ones from `windows`.
  */
 #ifndef PIPELINE_INPUTS_OBJECTS_OBJECTS_H
 #define PIPELINE_INPUTS_OBJECTS_OBJECTS_H
@@ -42,6 +42,7 @@ struct objects_conf {
     const char *source;         /* what names the objects, for people: a queue's address */
     struct object_store_conf store;
     unsigned readers;
+    struct budget *windows; /* see input_env */
     struct spool *spool;
     struct window *window;
     uint64_t *numbers;           /* of the window: the last one that was given */

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-void object_text_init(struct object_text *t)
+void object_text_init(struct object_text *t, struct budget *windows)
 {
-    *t = (struct object_text){.unpack = NULL};
+    *t = (struct object_text){.windows = windows};
     buf_init(&t->text, LINE_MAX_BYTES + 2 + UNPACK_PIECE);
 }
 
@@ -30,8 +30,10 @@ void object_text_begin(struct object_text *t, uint64_t at, bool skips)
 
 void object_text_feed(struct object_text *t, struct slice piece)
 {
-    if (!t->unpack)
+    if (!t->unpack) {
         t->unpack = unpack_new(t->plain ? SLICE("") : piece);
+        unpack_share(t->unpack, t->windows);
+    }
     t->rest = piece;
 }
 
@@ -66,6 +68,7 @@ enum more {
     MORE_TEXT,
     MORE_NOTHING, /* the piece has no more */
     MORE_AGAIN,   /* much was passed over */
+    MORE_LATER,   /* there is no memory now */
     MORE_DAMAGED,
 };
 
@@ -80,7 +83,7 @@ static enum more read_on(struct object_text *t, struct err *e)
     do {
         left = t->rest.n;
         if (t->unpack && unpack_step(t->unpack, &t->rest, &t->text, e) < 0)
-            return MORE_DAMAGED;
+            return e->code == ERR_NOMEM ? MORE_LATER : MORE_DAMAGED;
         moved = t->rest.n < left || t->text.n > before;
         if (t->skip > 0)
             pass_over(t);
@@ -124,6 +127,8 @@ enum object_text_answer object_text_line(struct object_text *t, bool ended, stru
         switch (read_on(t, e)) {
         case MORE_DAMAGED:
             return OBJECT_TEXT_DAMAGED;
+        case MORE_LATER:
+            return OBJECT_TEXT_LATER;
         case MORE_AGAIN:
             return OBJECT_TEXT_AGAIN;
         case MORE_TEXT:

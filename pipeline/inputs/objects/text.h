@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct object_text {
+    struct budget *windows;
     struct unpack *unpack; /* NULL: no piece came yet */
     bool plain;            /* what comes first is not the object's beginning, and says nothing of how it is packed */
     struct slice rest;     /* of the piece */
@@ -34,7 +35,8 @@ struct object_text {
     uint64_t skip;        /* so much of what comes is before it */
 };
 
-void object_text_init(struct object_text *t);
+/* `windows`: as unpack_share() takes them; NULL: no limit. */
+void object_text_init(struct object_text *t, struct budget *windows);
 void object_text_release(struct object_text *t);
 
 /* `skips`: the object is fed from its beginning, and what is before `at` is passed over; else it is fed from there on. */
@@ -49,7 +51,8 @@ enum object_text_answer {
     OBJECT_TEXT_MORE,    /* it wants the next piece */
     OBJECT_TEXT_AGAIN,   /* much was passed over, and the line is not there yet: the same call once more */
     OBJECT_TEXT_END,     /* there is nothing more */
-    OBJECT_TEXT_DAMAGED, /* or there is no memory */
+    OBJECT_TEXT_LATER,   /* there is no memory now: the same call later */
+    OBJECT_TEXT_DAMAGED, /* or can never be unpacked with what there is */
 };
 
 /* `ended`: what was fed last is the end of the object. The line is valid until the next call. */

@@ -262,6 +262,7 @@ static int open_objects(struct input *in, struct err *e)
 {
     const struct sqs_conf *c = in->conf;
     const struct objects_conf conf = {.stream = in->env.stream,
+                                      .windows = in->env.windows,
                                       .input = in->label,
                                       .source = c->queue_url,
                                       .store = {.endpoint = c->s3.endpoint,

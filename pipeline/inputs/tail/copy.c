@@ -21,6 +21,7 @@
 #include "pipeline/base/mem.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -221,6 +222,8 @@ static void compare(struct tail *t, struct tail_file *f, const struct tail_past 
         uint64_t left = end - f->compare.at;
         ssize_t n = tail_file_read(f, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), f->compare.at);
 
+        if (n < 0 && errno == ENOMEM)
+            return; /* it waits, and has lost nothing */
         if (n <= 0) {
             pass_over(f, p);
             return;

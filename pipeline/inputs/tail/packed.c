@@ -15,7 +15,9 @@
 #define KNOWN_BY 4 /* first bytes */
 
 struct packed {
-    struct unpack *unpack; /* NULL: at its beginning */
+    struct budget *windows;
+    bool waits;
+    struct unpack *unpack; /* NULL: nothing was read yet */
     uint64_t in_at;        /* of the file: what was read of it */
     struct slice rest;     /* ... and is not unpacked yet */
     struct buf text;
@@ -23,10 +25,11 @@ struct packed {
     char in[TAIL_PACKED_READ_BYTES];
 };
 
-struct packed *packed_new(void)
+struct packed *packed_new(struct budget *windows)
 {
     struct packed *p = mem_alloc(sizeof(*p));
 
+    p->windows = windows;
     buf_init(&p->text, TAIL_PACKED_KEEP_BYTES + UTF16_READ_MAX + UNPACK_PIECE);
     return p;
 }
@@ -42,7 +45,8 @@ void packed_free(struct packed **p)
 
 static void begin_anew(struct packed *p)
 {
-    unpack_free(&p->unpack);
+    if (p->unpack)
+        unpack_again(p->unpack);
     p->in_at = p->from = 0;
     p->rest = slice_of(p->in, 0);
     buf_clear(&p->text);
@@ -65,12 +69,19 @@ static void let_go(struct packed *p, uint64_t before)
     p->from += n;
 }
 
+static enum packed_answer why(struct packed *p, const struct err *e)
+{
+    p->waits = e->code == ERR_NOMEM;
+    return p->waits ? PACKED_LATER : e->code == ERR_LIMIT ? PACKED_WINDOW : PACKED_DAMAGED;
+}
+
 /* AGAIN: the window has grown, or there is more to unpack. DONE: it was the end. */
 static enum packed_answer fill(struct packed *p, int fd, struct err *e)
 {
     size_t before = p->text.n;
     ssize_t n = 1;
 
+    p->waits = false;
     if (p->rest.n == 0) {
         n = pread(fd, p->in, sizeof(p->in), (off_t)p->in_at);
         if (n < 0) {
@@ -82,13 +93,14 @@ static enum packed_answer fill(struct packed *p, int fd, struct err *e)
     }
     if (!p->unpack && p->rest.n < KNOWN_BY) {
         (void)err_set(e, ERR_FORMAT, "it has hardly begun");
-        begin_anew(p);
         return PACKED_CUT;
     }
-    if (!p->unpack)
+    if (!p->unpack) {
         p->unpack = unpack_new(p->rest);
+        unpack_share(p->unpack, p->windows);
+    }
     if (unpack_step(p->unpack, &p->rest, &p->text, e) < 0)
-        return PACKED_DAMAGED;
+        return why(p, e);
     if (n > 0 || p->text.n > before)
         return PACKED_AGAIN;
     return unpack_end(p->unpack, e) < 0 ? PACKED_CUT : PACKED_DONE;
@@ -113,7 +125,7 @@ enum packed_answer packed_measure(struct packed *p, int fd, uint64_t file_bytes,
         }
     }
     *size = end_of(p);
-    if (answer != PACKED_AGAIN)
+    if (answer != PACKED_AGAIN && answer != PACKED_LATER)
         begin_anew(p);
     return answer;
 }
@@ -133,6 +145,11 @@ enum packed_answer packed_seek(struct packed *p, int fd, uint64_t at, struct err
     return answer == PACKED_AGAIN && end_of(p) >= at ? PACKED_DONE : answer;
 }
 
+bool packed_waits(const struct packed *p)
+{
+    return p->waits;
+}
+
 ssize_t packed_read(struct packed *p, int fd, void *to, size_t n, uint64_t at)
 {
     enum packed_answer answer = PACKED_AGAIN;
@@ -146,7 +163,7 @@ ssize_t packed_read(struct packed *p, int fd, void *to, size_t n, uint64_t at)
         answer = fill(p, fd, &e);
     }
     if (answer != PACKED_AGAIN && answer != PACKED_DONE) {
-        errno = EIO; /* it was whole when it was measured */
+        errno = answer == PACKED_LATER ? ENOMEM : EIO; /* it was whole when it was measured */
         return -1;
     }
     have = end_of(p) > at ? (size_t)(end_of(p) - at) : 0;

@@ -6,6 +6,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/inputs/lines.h"
+#include "pipeline/inputs/tail/packed.h"
 #include "pipeline/inputs/tail/utf16.h"
 
 #include <assert.h>
@@ -513,6 +514,8 @@ enum tail_step tail_read(struct tail *t, struct tail_file *f)
         return open_failed(t, f, rc);
     if (step == TAIL_STEP_READ)
         step = read_on(t, f);
+    if (step == TAIL_STEP_MORE && f->packed && packed_waits(f->packed))
+        step = tail_unpack_wait(t, f);
     if (step != TAIL_STEP_MORE && step != TAIL_STEP_BLOCKED)
         tail_unpack_rest(t, f);
     return step;

@@ -160,10 +160,10 @@ struct tail {
     nsec now;          /* mono; of the current callback */
     struct log_limit folder_log, cut_log, bare_log, gave_up_log;
     struct log_limit fail_log, rewritten_log, zeros_log, split_log, gone_log, again_log, missed_log, wide_log,
-        stored_log, packed_log; /* of all files: TAIL_LOG_PERIOD */
-    bool paused, paced;         /* no turns for now; because enough is ahead of the deliveries */
-    nsec held;                  /* since when nothing goes in; 0: it does */
-    bool stopping;              /* what is open ends now (shape.h) */
+        stored_log, packed_log, window_log; /* of all files: TAIL_LOG_PERIOD */
+    bool paused, paced;                     /* no turns for now; because enough is ahead of the deliveries */
+    nsec held;                              /* since when nothing goes in; 0: it does */
+    bool stopping;                          /* what is open ends now (shape.h) */
     bool stopped;
     bool told_finished;
 
@@ -276,6 +276,8 @@ size_t tail_whole_lines(struct slice in, enum tail_encoding e);
 MUST_CHECK int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_step *step);
 /* It is its turn: goes on to where it is read next. False: once more. What is not compressed is there. */
 MUST_CHECK bool tail_unpack_seek(const struct tail_file *f, uint64_t at);
+/* Others have the memory that it wants. */
+MUST_CHECK enum tail_step tail_unpack_wait(struct tail *t, struct tail_file *f);
 /* It waits for something: another one has its turn. */
 void tail_unpack_rest(struct tail *t, struct tail_file *f);
 /* It is as if it had been read to its end. */

@@ -42,7 +42,7 @@ static bool take_turn(struct tail *t, struct tail_file *f)
         return false;
     t->unpacking = f;
     if (!f->packed)
-        f->packed = packed_new();
+        f->packed = packed_new(t->env.windows);
     return true;
 }
 
@@ -84,6 +84,9 @@ static const char *hint_of(enum packed_answer why)
     case PACKED_CUT:
         return "who compressed it has not ended it: look at its disk, and compress it again; it is read when it "
                "changes";
+    case PACKED_WINDOW:
+        return "compress it again without `--long` or `--ultra`, or raise limits.memory: windows above 8 MiB have a "
+               "quarter of it, all together; then touch it";
     case PACKED_TOO_LARGE:
         return "unpack it into a file that is read, if that is meant";
     default:
@@ -126,7 +129,7 @@ static enum tail_step measure(struct tail *t, struct tail_file *f)
     uint64_t size;
     enum packed_answer answer = packed_measure(f->packed, f->fd, f->stored, &size, &e);
 
-    if (answer == PACKED_AGAIN)
+    if (answer == PACKED_AGAIN || answer == PACKED_LATER)
         return TAIL_STEP_MORE;
     if (answer != PACKED_DONE)
         return wait_for_the_rest(t, f, answer, &e);
@@ -139,8 +142,22 @@ static enum tail_step measure(struct tail *t, struct tail_file *f)
 bool tail_unpack_seek(const struct tail_file *f, uint64_t at)
 {
     struct err ignored; /* should it be damaged, who reads it will know */
+    enum packed_answer answer = f->packed ? packed_seek(f->packed, f->fd, at, &ignored) : PACKED_DONE;
 
-    return !f->packed || packed_seek(f->packed, f->fd, at, &ignored) != PACKED_AGAIN;
+    return answer != PACKED_AGAIN && answer != PACKED_LATER;
+}
+
+/* It gives its turn to the next one, as that may want less. With --once there is no tick. */
+enum tail_step tail_unpack_wait(struct tail *t, struct tail_file *f)
+{
+    if (log_due(&t->window_log, t->now, TAIL_LOG_PERIOD))
+        log_info("compressed file waits for memory that others are unpacked in", KS("stream", t->env.stream),
+                 KS("path", f->path), KU("more_since_last", t->window_log.suppressed),
+                 KS("hint", "raise limits.memory: zstd windows above 8 MiB have a quarter of it, all together"));
+    if (t->env.once)
+        return TAIL_STEP_BLOCKED;
+    f->due = t->now + TAIL_PACKED_AGAIN;
+    return TAIL_STEP_HELD;
 }
 
 /* --- a step -------------------------------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ struct rig {
     struct input_loop *loop;
     struct listeners listeners;
     struct budget budget;
-    struct budget *descriptors; /* NULL: no limit */
+    struct budget *windows, *descriptors; /* NULL: no limit */
     struct metrics metrics;
     const struct input_ops *ops;
     struct input *in;
@@ -159,6 +159,7 @@ static void rig_start(struct rig *r)
     struct input_env env = {.stream = "test",
                             .spool = r->spool,
                             .budget = &r->budget,
+                            .windows = r->windows,
                             .descriptors = r->descriptors,
                             .metrics = &r->metrics,
                             .pace = r->paced ? &r->pace : NULL,

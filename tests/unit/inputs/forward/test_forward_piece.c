@@ -1,4 +1,5 @@
 #include "tests/support/cmocka.h"
+#include "tests/support/zstd_window.h"
 
 #include "pipeline/base/mem.h"
 #include "pipeline/base/msgpack.h"
@@ -6,7 +7,6 @@
 #include "transforms/codecs/codec.h"
 
 #include <stdio.h>
-#include <zstd.h>
 
 static const struct forward_shape SHAPE = {{"", 0}, {"", 0}};
 
@@ -202,24 +202,6 @@ static void what_is_cut_off_or_damaged_is_said(void **state)
     buf_release(&out);
 }
 
-/* A frame that may refer so far back. */
-static struct buf pack_with_window(struct slice in, int log)
-{
-    ZSTD_CCtx *z = ZSTD_createCCtx();
-    ZSTD_inBuffer from = {.src = in.p, .size = in.n};
-    struct buf out;
-
-    buf_init(&out, 1024UL * 1024);
-    assert_int_equal(buf_reserve(&out, out.max), 0);
-    ZSTD_outBuffer to = {.dst = out.p, .size = out.cap};
-    ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, log);
-    ZSTD_compressStream2(z, &to, &from, ZSTD_e_flush); /* its length is not known yet */
-    assert_int_equal(ZSTD_compressStream2(z, &to, &from, ZSTD_e_end), 0);
-    out.n = to.pos;
-    ZSTD_freeCCtx(z);
-    return out;
-}
-
 static void a_window_is_bounded(void **state)
 {
     struct buf entries, out;
@@ -230,8 +212,10 @@ static void a_window_is_bounded(void **state)
     buf_init(&entries, 1024UL * 1024);
     make_entries(&entries, 20, 10);
     for (int log = 23; log < 28; log++) {
-        struct buf packed = pack_with_window(buf_slice(&entries), log);
+        struct buf packed;
 
+        buf_init(&packed, 1024UL * 1024);
+        assert_int_equal(zstd_with_window(buf_slice(&entries), log, &packed), 0);
         why = "";
         assert_int_equal(read_all(buf_slice(&packed), true, false, &out, &why), log == 23);
         assert_true(log == 23 || strstr(why, "8 MiB"));

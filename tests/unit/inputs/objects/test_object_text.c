@@ -1,5 +1,6 @@
 /* The lines of an object are the same, whatever pieces it comes in, packed or not, and wherever reading goes on; the last one is known as such. */
 #include "tests/support/cmocka.h"
+#include "tests/support/zstd_window.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
@@ -24,6 +25,8 @@ static void note(struct came *c, struct slice line, bool last)
     assert_int_equal(buf_add_char(&c->lines, ']'), 0);
 }
 
+static struct budget *windows; /* NULL: no limit */
+
 /* From `at` on, in pieces of `piece` bytes; up to `most` lines. */
 static void read_text(struct came *c, struct slice stored, size_t piece, uint64_t at, bool skips, size_t most)
 {
@@ -33,7 +36,7 @@ static void read_text(struct came *c, struct slice stored, size_t piece, uint64_
 
     *c = (struct came){.end = OBJECT_TEXT_MORE};
     buf_init(&c->lines, 64 * MIB);
-    object_text_init(&t);
+    object_text_init(&t, windows);
     object_text_begin(&t, at, skips);
     c->at = at;
     while (most > 0) {
@@ -202,7 +205,7 @@ static void what_is_passed_over_comes_in_turns(void **state)
 
             buf_init(&f.stored, 64 * MIB);
             packed(CODECS[i], slice_of(text, n + 7), &f.stored);
-            object_text_init(&f.t);
+            object_text_init(&f.t, NULL);
             object_text_begin(&f.t, n, true);
             assert_int_equal(next_line(&f, &line), OBJECT_TEXT_LINE);
             assert_true(slice_is(line, "one"));
@@ -214,6 +217,36 @@ static void what_is_passed_over_comes_in_turns(void **state)
             buf_release(&f.stored);
         }
     mem_free(text);
+}
+
+/* Of 16 MiB, with no room until it is asked a second time. */
+static void large_windows_of_zstd_are_counted(void **state)
+{
+    struct budget most;
+    struct buf stored;
+    struct came c;
+
+    (void)state;
+    buf_init(&stored, MIB);
+    budget_init(&most, 20 * MIB);
+    windows = &most;
+    assert_int_equal(zstd_with_window(SLICE("one\ntwo"), 24, &stored), 0);
+    read_text(&c, buf_slice(&stored), 5, 0, false, SIZE_MAX);
+    assert_int_equal(c.end, OBJECT_TEXT_LAST_LINE);
+    assert_string_equal(buf_cstr(&c.lines), "[one]![two]");
+    assert_true(most.peak == 16 * MIB && most.used == 0);
+    buf_release(&c.lines);
+    assert_true(budget_take(&most, 5 * MIB));
+    read_text(&c, buf_slice(&stored), 5, 0, false, SIZE_MAX);
+    assert_int_equal(c.end, OBJECT_TEXT_LATER);
+    buf_release(&c.lines);
+    budget_resize(&most, 15 * MIB);
+    read_text(&c, buf_slice(&stored), 5, 0, false, SIZE_MAX);
+    assert_int_equal(c.end, OBJECT_TEXT_DAMAGED);
+    assert_non_null(strstr(c.e.msg, "its window of 16 MiB is more than the 15 MiB"));
+    buf_release(&c.lines);
+    buf_release(&stored);
+    windows = NULL;
 }
 
 /* A line may look like anything. */
@@ -280,6 +313,7 @@ int main(void)
         cmocka_unit_test(what_is_packed_is_unpacked),
         cmocka_unit_test(reading_goes_on_anywhere),
         cmocka_unit_test(what_is_passed_over_comes_in_turns),
+        cmocka_unit_test(large_windows_of_zstd_are_counted),
         cmocka_unit_test(only_the_beginning_says_how_it_is_packed),
         cmocka_unit_test(long_lines_are_cut),
     };

@@ -108,7 +108,7 @@ static enum packed_answer measure(struct packed *p, int fd, size_t file_n, uint6
 
 static void check_reads(const struct packing *all, int fd, size_t n)
 {
-    struct packed *p = packed_new();
+    struct packed *p = packed_new(NULL);
     char *to = mem_alloc(UTF16_READ_MAX);
     uint64_t size;
 
@@ -159,7 +159,7 @@ static void what_is_cut_off_or_damaged_is_not_whole(void **state)
     struct packing *all = *state;
 
     for (size_t i = 0; i < 2; i++) {
-        struct packed *p = packed_new();
+        struct packed *p = packed_new(NULL);
         uint64_t size;
 
         pack[i](all, 20000);
@@ -187,7 +187,7 @@ static void what_is_cut_off_or_damaged_is_not_whole(void **state)
 static void a_bomb_is_refused(void **state)
 {
     struct packing *p = *state;
-    struct packed *packed = packed_new();
+    struct packed *packed = packed_new(NULL);
     uint64_t size;
     int fd;
 

@@ -1,4 +1,5 @@
 #include "tests/unit/inputs/input_rig.h"
+#include "tests/support/zstd_window.h"
 
 #include "pipeline/inputs/lines.h"
 #include "pipeline/inputs/tail/tail.h"
@@ -825,6 +826,44 @@ static void compressed_files_are_read_once(void **state)
     assert_int_equal(rig_incoming(r), 5);
 }
 
+/* One that could never be read is left alone, and the others are read. */
+static void a_large_window_waits_for_memory_and_nobody_for_it(void **state)
+{
+    struct rig *r = *state;
+    struct budget windows;
+    struct buf packed;
+
+    budget_init(&windows, 20 * MIB);
+    buf_init(&packed, MIB);
+    r->windows = &windows;
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    assert_int_equal(zstd_with_window(SLICE("never\n"), 25, &packed), 0);
+    rig_write_n(r, "a.log.1.zst", packed.p, packed.n, O_TRUNC);
+    buf_clear(&packed);
+    assert_int_equal(zstd_with_window(SLICE("1\n2\n"), 24, &packed), 0);
+    rig_write_n(r, "a.log.2.zst", packed.p, packed.n, O_TRUNC);
+    buf_release(&packed);
+    write_gzip(r, "a.log.3.gz", "3\n", 0);
+    assert_true(budget_take(&windows, 5 * MIB));
+    rig_start(r);
+    rig_expect(r, "3|");
+    rig_append(r, "a.log", "4\n");
+    rig_expect(r, "4|");
+    rig_turn(r);
+    assert_int_equal(rig_incoming(r), 2);
+    budget_give(&windows, 5 * MIB);
+    rig_expect(r, "1|2|");
+    rig_stop(r);
+    assert_true(windows.used == 0 && windows.peak <= 21 * MIB);
+    rig_append(r, "a.log", "5\n");
+    r->once = true;
+    rig_start(r);
+    rig_expect(r, "5|");
+    rig_wait_finished(r);
+    assert_int_equal(rig_incoming(r), 5);
+}
+
 static void compressed_files_that_are_not_read_any_more_are_left_alone(void **state)
 {
     struct rig *r = *state;
@@ -1304,6 +1343,7 @@ int main(void)
         T(of_a_file_that_was_begun_at_its_end_the_rest_is_read),
         T(a_copy_waits_until_its_original_is_looked_for),
         T(a_compressed_file_may_lack_what_was_written_last),
+        T(a_large_window_waits_for_memory_and_nobody_for_it),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(a_file_waits_for_deliveries_that_get_on),

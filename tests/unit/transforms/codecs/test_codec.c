@@ -1,6 +1,7 @@
 /* Every codec over sizes from nothing to megabytes, fed in odd pieces, read back with the libraries that everybody else
  * reads with. */
 #include "tests/support/cmocka.h"
+#include "tests/support/zstd_window.h"
 
 #include "pipeline/base/body.h"
 #include "pipeline/base/limits.h"
@@ -634,6 +635,106 @@ static void codecs_are_found_by_name(void **state)
     assert_null(codec_at(SIZE_MAX));
 }
 
+/* -1, and *why: it does not go on. */
+static int undo_some(struct unpack *u, struct slice packed, size_t piece, struct buf *back, enum err_code *why)
+{
+    struct err e = {.code = ERR_NONE};
+    int rc = 0;
+
+    for (size_t at = 0; rc == 0 && at < packed.n;) {
+        struct slice in = slice_of(packed.p + at, packed.n - at < piece ? packed.n - at : piece);
+        size_t n = in.n;
+
+        rc = unpack_step(u, &in, back, &e);
+        at += n - in.n;
+    }
+    *why = e.code;
+    return rc < 0 ? -1 : unpack_end(u, &e);
+}
+
+/* Frames that want 8, 16 and 32 MiB and nothing: each waits without holding what the one before it had. */
+static void windows_are_taken_from_what_there_is_for_them(void **state)
+{
+    static const int logs[] = {23, 24, 25, 10};
+    static const size_t pieces[] = {1, 3, 7, 1000};
+    struct budget share;
+    struct buf packed, back;
+    enum err_code why;
+
+    (void)state;
+    budget_init(&share, 32 * MIB);
+    buf_init(&packed, MIB);
+    buf_init(&back, MIB);
+    for (size_t i = 0; i < ARRAY_LEN(logs); i++)
+        assert_int_equal(zstd_with_window(SLICE("a line\n"), logs[i], &packed), 0);
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        struct unpack *u = unpack_new(buf_slice(&packed));
+
+        buf_clear(&back);
+        budget_resize(&share, 32 * MIB);
+        unpack_share(u, &share);
+        for (int again = 0; again < 2; again++) {
+            buf_clear(&back);
+            assert_int_equal(undo_some(u, buf_slice(&packed), pieces[i], &back, &why), 0);
+            assert_string_equal(buf_cstr(&back), "a line\na line\na line\na line\n");
+            assert_int_equal(share.used, 32 * MIB);
+            unpack_again(u);
+        }
+        unpack_free(&u);
+        assert_int_equal(share.used, 0);
+
+        u = unpack_new(buf_slice(&packed));
+        unpack_share(u, &share);
+        assert_true(budget_take(&share, MIB));
+        buf_clear(&back);
+        assert_int_equal(undo_some(u, buf_slice(&packed), pieces[i], &back, &why), -1);
+        assert_int_equal(why, ERR_NOMEM);
+        assert_string_equal(buf_cstr(&back), "a line\na line\n");
+        assert_int_equal(share.used, MIB);
+        budget_give(&share, MIB);
+        budget_resize(&share, 31 * MIB);
+        unpack_again(u);
+        assert_int_equal(undo_some(u, buf_slice(&packed), pieces[i], &back, &why), -1);
+        assert_int_equal(why, ERR_LIMIT);
+        unpack_free(&u);
+        assert_int_equal(share.used, 0);
+    }
+    assert_true(share.peak == 32 * MIB);
+    buf_release(&packed);
+    buf_release(&back);
+}
+
+/* A head that says how long the text is wants that much. */
+static void a_frame_of_one_segment_is_its_own_window(void **state)
+{
+    size_t n = 9 * MIB, room = ZSTD_compressBound(n);
+    char *text = text_of(n), *packed = mem_alloc(room);
+    ZSTD_CCtx *z = ZSTD_createCCtx();
+    struct buf back;
+    struct budget share;
+    enum err_code why;
+
+    (void)state;
+    budget_init(&share, 16 * MIB);
+    buf_init(&back, 10 * MIB);
+    ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, 25);
+    room = ZSTD_compress2(z, packed, room, text, n);
+    ZSTD_freeCCtx(z);
+    assert_int_equal(packed[4] & 0xe0, 0xa0); /* one segment, with four bytes of size */
+    for (size_t piece = 1000; piece <= MIB; piece *= 32) {
+        struct unpack *u = unpack_new(slice_of(packed, 4));
+
+        unpack_share(u, &share);
+        buf_clear(&back);
+        (void)undo_some(u, slice_of(packed, room), piece, &back, &why);
+        assert_int_equal(share.used, n);
+        unpack_free(&u);
+    }
+    buf_release(&back);
+    mem_free(packed);
+    mem_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -649,6 +750,8 @@ int main(void)
         cmocka_unit_test(what_is_cut_off_or_damaged_is_told_or_at_least_no_crash),
         cmocka_unit_test(streams_of_snappy_behind_one_another_are_one_text),
         cmocka_unit_test(an_archive_names_what_is_in_it_and_takes_large_sizes),
+        cmocka_unit_test(windows_are_taken_from_what_there_is_for_them),
+        cmocka_unit_test(a_frame_of_one_segment_is_its_own_window),
         cmocka_unit_test(codecs_are_found_by_name),
     };
 
