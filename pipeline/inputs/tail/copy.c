@@ -301,7 +301,14 @@ static enum tail_likeness wait_for_look(struct tail *t, const struct tail_file *
     return TAIL_UNDECIDED;
 }
 
-/* Whether it is whole is found out first; if it is not, its past tells the rest. */
+/* Two new files must not wait for one another: the longer name waits. */
+static bool may_wait_for(const struct tail_file *f, const struct tail_file *a)
+{
+    return a != f && may_be_copy(f->path, a->path) &&
+           (!a->fresh || strlen(name_of(f->path)) > strlen(name_of(a->path)));
+}
+
+/* Whether it is whole is found out first; if it is not, its past tells the rest, unless it was filled anew: f may be the copy of that. */
 static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail_file *a)
 {
     if (a->is_packed)
@@ -310,7 +317,11 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
     case TAIL_WHOLE:
         break;
     case TAIL_REWRITTEN:
-        return a->fresh ? TAIL_UNLIKE : TAIL_UNDECIDED; /* fresh: it has started over, and its past is kept */
+        if (!a->fresh)
+            return TAIL_UNDECIDED;
+        if (!may_wait_for(f, a)) /* it has started over, and its past is kept */
+            return TAIL_UNLIKE;
+        break;
     case TAIL_ELSEWHERE:
         return wait_for_look(t, a);
     case TAIL_UNKNOWN:
@@ -330,13 +341,6 @@ static enum tail_likeness liken(struct tail *t, struct tail_file *f, struct tail
         return TAIL_LIKE;
     }
     return tail_is_whole(t, a) == TAIL_REWRITTEN ? TAIL_UNDECIDED : TAIL_UNLIKE; /* just now? */
-}
-
-/* Two new files must not wait for one another: the longer name waits. */
-static bool may_wait_for(const struct tail_file *f, const struct tail_file *a)
-{
-    return a != f && may_be_copy(f->path, a->path) &&
-           (!a->fresh || strlen(name_of(f->path)) > strlen(name_of(a->path)));
 }
 
 static bool is_near(const struct tail_file *f, const struct tail_file *a)

@@ -206,6 +206,36 @@ static void the_copy_of_a_file_that_is_truncated_is_not_read_again(void **state)
     rig_expect(r, "one|tw0|");
 }
 
+/* Meanwhile each file was emptied and filled anew, and a copy of that was made, which may be looked at first; none of them is emptied yet. */
+static void the_copy_of_what_came_while_nobody_looked_is_not_read_again(void **state)
+{
+    static const char *const names[] = {"a.log", "b.log", "c.log", "d.log", "e.log", "f.log", "g.log", "h.log"};
+    struct rig *r = *state;
+    char copy[16];
+
+    conf.paths.n = 0;
+    follow(r, "*.log*");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        rig_append(r, names[i], "one\ntwo\n");
+    rig_start(r);
+    rig_wait_incoming(r, 2 * ARRAY_LEN(names));
+    rig_stop(r);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(copy, sizeof(copy), "%s.1", names[i]);
+        rig_write_n(r, names[i], "three\n", 6, O_TRUNC);
+        rig_append(r, copy, "three\n");
+    }
+    rig_start(r);
+    rig_wait_incoming(r, 3 * ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        rig_write_n(r, names[i], "4\n", 2, O_TRUNC);
+        rig_wait_incoming(r, 3 * ARRAY_LEN(names) + i + 1);
+    }
+    rig_append(r, "h.log.1", "five\n");
+    rig_wait_incoming(r, 4 * ARRAY_LEN(names) + 1);
+    assert_int_equal(rig_incoming(r), 4 * ARRAY_LEN(names) + 1);
+}
+
 static void zeros_that_a_truncation_leaves_are_left_out(void **state)
 {
     struct rig *r = *state;
@@ -1325,6 +1355,7 @@ int main(void)
         T(a_file_that_was_rotated_while_we_were_away_is_read_to_its_end),
         T(copytruncate_is_noticed_also_when_the_file_is_as_long_again),
         T(the_copy_of_a_file_that_is_truncated_is_not_read_again),
+        T(the_copy_of_what_came_while_nobody_looked_is_not_read_again),
         T(zeros_that_a_truncation_leaves_are_left_out),
         T(holes_between_lines_are_left_out),
         T(a_record_of_several_lines_in_front_of_a_hole_ends_by_its_time),
