@@ -14,6 +14,7 @@ import json
 import time
 
 from http_peer import Handler, HttpPeer
+from objects import shuffled
 
 
 class Item:
@@ -206,7 +207,7 @@ class EsPeer(HttpPeer):
     def stored(self):
         """Every document, whatever its id: a record that got two ids is there twice."""
         with self._lock:
-            return list(self.documents.values())
+            return list(shuffled(self.documents).values())
 
     def attempts(self):
         with self._lock:

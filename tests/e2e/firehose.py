@@ -5,6 +5,7 @@ import http.client
 import json
 
 import sigv4
+from harness import dawdle
 
 TARGET = "Firehose_20150804."
 KINESIS = "Kinesis_20131202."
@@ -55,6 +56,7 @@ class Firehose:
         return answer
 
     def _exchange(self, headers, body):
+        dawdle()
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         try:

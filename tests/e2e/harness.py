@@ -32,6 +32,7 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
     "TSAN_OPTIONS": "exitcode=66:second_deadlock_stack=1",
 }
+JITTER = os.path.join("tests", "e2e", "test_jitter.so")  # in the build's folder
 
 
 class Skip(Exception):
@@ -95,12 +96,36 @@ ports = Ports()
 free_port = ports.take
 
 
+class Dawdler:
+    """A test on a machine with too much to do: now and then its next step comes up to a second later. There is a most of it in a
+    case, since some make thousands of calls. Off, unless run.py is asked for --jitter."""
+
+    LONGEST, IN_ALL, ONE_IN = 1.2, 6.0, 8
+
+    def __init__(self):
+        self.random, self.left = random.Random(), 0.0
+
+    def begin(self, seed):
+        self.random.seed(seed)
+        self.left = self.IN_ALL
+
+    def __call__(self):
+        if self.left > 0 and self.random.randrange(self.ONE_IN) == 0:
+            seconds = self.random.uniform(0, self.LONGEST)
+            self.left -= seconds
+            time.sleep(seconds)
+
+
+dawdle = Dawdler()
+
+
 def wait_until(what, check, timeout, period=0.05):
     """Returns check()'s first true value; AssertionError that names `what` when there is none in time."""
     deadline = time.monotonic() + timeout
     while True:
         value = check()
         if value:
+            dawdle()
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:.0f} s: {what}")
@@ -200,6 +225,7 @@ class Daemon:
         self.log_path = os.path.join(workdir, name + ".log")
         self.process = None
         self.env = {}
+        self.jitter = {}  # what makes it dawdle, in its environment; usually nothing
         self.expect_exit = 0
         self.configure(config)
 
@@ -229,6 +255,8 @@ class Daemon:
     def spawn(self, *args, stdin=subprocess.DEVNULL, stdout=None):
         """Starts the process and does not wait for anything."""
         env = {**os.environ, **SANITIZER_ENV, **self.env}
+        if self.jitter:
+            env |= self.jitter | {"LD_PRELOAD": " ".join(filter(None, (self.jitter["LD_PRELOAD"], env.get("LD_PRELOAD"))))}
         if self.may_leave:
             env["TSAN_OPTIONS"] += ":report_thread_leaks=0"
         with open(self.log_path, "ab") as log:
@@ -302,7 +330,13 @@ class Daemon:
         ]
 
     def wait_logged(self, pattern, timeout=20, level=None):
-        return wait_until(f"a log line like {pattern!r}", lambda: self.logged(pattern, level), timeout * self.slow)
+        """A thread of its own writes the log, so a line may come later than what it tells of."""
+        def lines():
+            over = not self.running()
+            found = self.logged(pattern, level)
+            assert found or not over, f"{self.name} has ended and not said anything like {pattern!r}:\n{self.log_text()[-3000:]}"
+            return found
+        return wait_until(f"a log line like {pattern!r}", lines, timeout * self.slow)
 
     def check_log(self):
         with open(self.log_path, "rb") as f:
@@ -313,7 +347,7 @@ class Daemon:
     def http(self, path, timeout=10):
         """(status, text) of the admin server; (0, "") when it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=timeout) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=timeout * self.slow) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as answer:
             return answer.code, answer.read().decode()
@@ -389,7 +423,7 @@ class Daemon:
 class Case:
     """What a test function gets: a folder of its own and things that are taken down behind it."""
 
-    def __init__(self, build, folder, seed=1):
+    def __init__(self, build, folder, seed=1, jitter=False):
         self.build, self.dir = os.path.abspath(build), folder
         self.binary = os.path.join(self.build, "sluice")
         self.seed, self.random = seed, random.Random(seed)
@@ -397,6 +431,10 @@ class Case:
         self.slow = 4.0 if self.sanitized else 1.0
         self.threads_checked = _has_sanitizer(self.binary, (b"__tsan_init",))
         self.tight = f"{os.sep}tight{os.sep}" in self.binary  # the build with small limits
+        self.jitter = {}
+        if jitter:
+            self.slow = 4.0
+            self.jitter = {"LD_PRELOAD": os.path.join(self.build, JITTER), "TEST_JITTER": str(seed)}
         self._down = []
 
     def path(self, *parts):
@@ -407,6 +445,7 @@ class Case:
 
     def daemon(self, config, name="sluice"):
         d = Daemon(self.binary, config, self.dir, name, self.slow)
+        d.jitter = self.jitter
         self.on_end(d.take_down)
         return d
 

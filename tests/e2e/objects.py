@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import re
 import struct
 import subprocess
@@ -13,6 +14,8 @@ KEY = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)-"
     r"(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?P<extension>(\.[a-z0-9]+)*)$"
 )
+
+no_order = random.Random()  # what hands out objects uses it, so that no case takes for granted an order that is not promised
 
 
 def unpack(data):
@@ -118,7 +121,14 @@ def read_dir(folder):
             path = os.path.join(parent, name)
             with open(path, "rb") as f:
                 out[os.path.relpath(path, folder)] = f.read()
-    return out
+    return shuffled(out)
+
+
+def shuffled(objects):
+    """The same, in another order each time."""
+    items = list(objects.items())
+    no_order.shuffle(items)
+    return dict(items)
 
 
 def other_files(folder):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the end-to-end cases against a build: TAP lines, then "N passed, N failed, N skipped".
 
-    tests/e2e/run.py --build build/dev [--only PATTERN] [--list] [-j 2] [--seed N] [--keep] [--times]
+    tests/e2e/run.py --build build/dev [--only PATTERN] [--list] [-j 2] [--seed N] [--jitter] [--keep] [--times]
 
 A case is a function test_*(t) in test_*.py, tail_cases.py or api_wire.py here. Each runs in a process and a temporary
 folder of its own; the folder of a failed case is kept and its path printed. A function may have the attribute
@@ -23,7 +23,8 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from harness import Case, Skip  # noqa: E402
+import objects  # noqa: E402
+from harness import JITTER, Case, Skip, dawdle  # noqa: E402
 
 EXIT_OK, EXIT_FAILED, EXIT_SKIPPED = 0, 1, 77
 USUAL_TIMEOUT = 120
@@ -64,7 +65,10 @@ def in_order(todo):
 def run_here(case, args, folder):
     """In the child: one case, to its end."""
     module, name = case.split(":")
-    t = Case(args.build, folder, args.seed)
+    t = Case(args.build, folder, args.seed, args.jitter)
+    objects.no_order.seed(f"{args.seed} {case}")
+    if args.jitter:
+        dawdle.begin(f"{args.seed} {case}")
     try:
         function = getattr(importlib.import_module(module), name)
         if t.threads_checked and getattr(function, "one_thread", False):
@@ -186,8 +190,10 @@ def print_times(results):
 def run_all(args):
     todo = in_order(cases(args.only))
     print(f"1..{len(todo)}", flush=True)
+    if args.jitter:
+        print(f"# seed {args.seed}", flush=True)
     sanitized = Case(args.build, "/").sanitized
-    slow = 4 if sanitized else 1
+    slow = 4 if sanitized or args.jitter else 1
     args.jobs = args.jobs or min((5 if sanitized else 7) * os.cpu_count(), 16)  # most of a case is waiting
     counts = {EXIT_OK: 0, EXIT_FAILED: 0, EXIT_SKIPPED: 0}
     done = []
@@ -208,6 +214,7 @@ def main():
     p.add_argument("--list", action="store_true")
     p.add_argument("-j", "--jobs", type=int, help="cases at a time; they wait more than they compute, least under a sanitizer")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--jitter", action="store_true", help="make the daemon dawdle now and then, see jitter.c; not with a sanitizer")
     p.add_argument("--keep", action="store_true", help="keep the folders of passed cases too")
     p.add_argument("--times", action="store_true", help="print what each case took")
     args = p.parse_args()
@@ -216,6 +223,8 @@ def main():
         return 0
     if not os.access(os.path.join(args.build, "sluice"), os.X_OK):
         p.error(f"no binary {args.build}/sluice: build it first")
+    if args.jitter and not os.path.exists(os.path.join(args.build, JITTER)):
+        p.error(f"no {args.build}/{JITTER}: a build with a sanitizer has none")
     return run_all(args)
 
 

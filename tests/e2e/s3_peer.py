@@ -31,6 +31,7 @@ import zlib
 import sigv4
 from crc32c import crc32c, crc64nvme
 from http_peer import Handler, HttpPeer
+from objects import shuffled
 
 ACCESS_KEY = "TESTACCESSKEY0000001"
 SECRET = "testSecretKey/abcdefghijklmnopqrstuvwxyz+1"
@@ -558,7 +559,7 @@ class S3Peer(HttpPeer):
 
     def snapshot(self):
         with self._lock:
-            return dict(self.objects)
+            return shuffled(self.objects)
 
     def requests_of(self, key):
         with self._lock:
