@@ -160,7 +160,7 @@ def test_copytruncate(t):
     os.truncate(w.path("a.log"), 0)  # everything was read: nothing is lost
     w.write("a.log", b"after\n")
     w.wait()
-    assert w.d.logged("truncated", "warn")
+    assert w.d.wait_logged("truncated", level="warn")
     # Truncated and longer than before when we look again: only the bytes tell.
     w.write("a.log", b"".join(b"longer than before %d\n" % i for i in range(100)), mode="wb")
     w.check()
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_read_at_first(t):
     assert w.d.metrics().get("sluice_input_errors_total", stream="app") >= 1
     os.chmod(w.path("a.log"), stat.S_IRUSR | stat.S_IROTH)
     w.check()
-    assert w.d.logged("can be read again")
+    assert w.d.wait_logged("can be read again")
 
 
 def test_a_last_line_without_newline(t):

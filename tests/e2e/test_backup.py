@@ -86,7 +86,7 @@ def test_what_a_store_refuses_too_long_goes_to_the_backup_and_delivery_recovers(
     d.wait_delivered("app", len(later))
     d.stop()
     s3.assert_clean()
-    assert objects.lines(s3.snapshot()) == later
+    assert objects.joined(s3.snapshot()).splitlines() == later
     assert len(error_lines(t)) == len(lost), "nothing more went to the backup"
 
 
@@ -244,7 +244,7 @@ def test_redrive_goes_on_where_it_was_interrupted(t):
     redrive(t, d, t.path("errors"), code=1)
     d.wait_delivered("app", 2999)
     d.stop()
-    assert objects.lines(s3.snapshot()) == records[:10] + records[11:], "in order, once"
+    assert objects.joined(s3.snapshot()).splitlines() == records[:10] + records[11:], "in order, once"
 
 
 # --- redrive from a bucket ----------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def assert_over(t, d, name):
     wait_until("ready", lambda: d.http("/readyz")[0] == 200, 10 * t.slow)
     over = d.wait_logged(f"no longer pushed back.*stream={name}", level="info")
     assert len(over) == 1 and "blocked_for_s=" in over[0], over
-    assert len(d.logged(f"inputs are pushed back.*stream={name}")) == 1, "one line at the beginning"
+    assert len(d.wait_logged(f"inputs are pushed back.*stream={name}")) == 1, "one line at the beginning"
 
 
 def write_big(t):
@@ -140,7 +140,7 @@ def test_requests_refused_for_memory_are_an_alarm(t):
     wait_health(t, d, "put", "blocked")
     assert "limits.memory" in ready_line(d, "put"), d.http("/readyz")[1]
     assert health(d, "tailed") == {"ok"}, "it has no API"
-    assert len(d.logged("requests are pushed back: the memory limit is reached", level="warn")) == 1
+    assert len(d.wait_logged("requests are pushed back: the memory limit is reached", level="warn")) == 1
     for s in held:
         s.close()
     wait_health(t, d, "put", "ok")

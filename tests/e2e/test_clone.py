@@ -82,7 +82,7 @@ def test_files_of_a_clone_have_names_of_their_own(t):
     clone, sent = both_go_on(t, d, config)
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), sent)
     assert not d.logged("was last used in another place")
-    assert clone.logged("was last used in another place", level="warn")
+    assert clone.wait_logged("was last used in another place", level="warn")
 
 
 def test_a_batch_that_was_fixed_keeps_its_name_over_restarts_and_in_a_clone(t):
@@ -168,7 +168,7 @@ def test_a_data_dir_that_others_can_write_to_is_warned_of(t):
     os.chmod(d.data_dir, 0o777)
     d.start()
     d.stop()
-    assert d.logged("data_dir can be written to by other users", level="warn")
+    assert d.wait_logged("data_dir can be written to by other users", level="warn")
 
 
 def test_a_file_that_may_not_grow_is_no_full_disk(t):

@@ -149,8 +149,8 @@ def test_once_fails_when_something_could_not_be_read(t):
     d.expect_exit = 1
     d.spawn("--once")
     d.wait_exit()
-    assert len(d.logged("folder cannot be read.*loop", "warn")) == 2, d.log_text()
-    assert d.logged("not everything could be read.*files_or_folders=2", "error"), d.log_text()
+    assert len(d.wait_logged("folder cannot be read.*loop", level="warn")) == 2, d.log_text()
+    assert d.wait_logged("not everything could be read.*files_or_folders=2", level="error"), d.log_text()
     assert not d.logged("everything is delivered"), d.log_text()
 
 

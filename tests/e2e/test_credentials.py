@@ -214,7 +214,7 @@ def test_keys_that_are_about_to_expire_are_renewed_beside_deliveries_that_go_on(
     assert aws.count("token") == 2 and "IMDSKEY0001" in s3.requests[-1].headers["Authorization"]
     aws.hangs = False
     deliver_until("the next keys", lambda: "IMDSKEY0002" in s3.requests[-1].headers["Authorization"])
-    assert d.logged("AWS keys cannot be renewed; those that are there serve on|delivery failed"), d.log_text()
+    assert d.wait_logged("AWS keys cannot be renewed; those that are there serve on|delivery failed"), d.log_text()
     s3.assert_clean()
     no_secrets(d)
     d.stop()
@@ -243,7 +243,7 @@ def test_keys_that_are_refused_as_expired_are_replaced_and_the_same_object_goes_
     client.put("app", b"second")
     d.wait_delivered("app", 2)
     assert aws.count("instance") == 2, aws.asked
-    lines = d.logged("delivery failed")
+    lines = d.wait_logged("delivery failed")
     assert len(lines) == 1 and "level=warn" in lines[0] and "others are asked for now" in lines[0], lines
     s3.assert_clean()
     assert sorted(objects.lines(s3.snapshot())) == [b"first", b"second"]
@@ -274,7 +274,7 @@ def test_keys_that_are_refused_as_expired_by_a_cluster_are_replaced_and_the_docu
     Firehose(d.api_port).put("app", b'{"n":2}')
     d.wait_delivered("app", 2)
     assert aws.count("instance") == 2, aws.asked
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert "code=ExpiredToken" in line and "level=warn" in line and "others are asked for now" in line, line
     no_secrets(d)
     d.stop()

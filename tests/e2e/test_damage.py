@@ -49,7 +49,7 @@ def test_a_damaged_record_is_reported_and_the_rest_goes_on(t):
     d.assert_books("app")
     assert 1 <= books.corrupt <= 100, f"at most the frame with the damage: {books}"
     assert books.delivered == 1000 - books.corrupt, books
-    line = d.logged("damage", "error")[0]
+    line = d.wait_logged("damage", level="error")[0]
     assert "stream=app" in line and "hint=" in line, line
     d.stop()
     s3.assert_clean()
@@ -293,7 +293,7 @@ def deliver_the_rest(t, s3, d, records, lost, name="app"):
     s3.start()
     d.start()
     d.wait_logged("damaged", level="error")
-    line = d.logged("the spool is damaged", "error")[0]
+    line = d.wait_logged("the spool is damaged", level="error")[0]
     assert f"stream={name}" in line and f"records={len(lost)}" in line, line
     d.process.send_signal(15)
     d.wait_exit()
@@ -424,7 +424,7 @@ def test_what_is_named_like_a_segment_and_is_no_file_hangs_nobody(t):
         d.expect_exit = 1
         d.spawn()
         d.wait_exit()
-        assert d.logged(f"{path} is not a regular file"), d.log_text()[-500:]
+        assert d.wait_logged(f"{path} is not a regular file"), d.log_text()[-500:]
         os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
 
 
@@ -442,7 +442,7 @@ def test_data_dir_may_be_a_link_and_no_folder_in_it(t):
         d.expect_exit = 1
         d.spawn()
         d.wait_exit()
-        assert d.logged(f"{folder} is a link"), d.log_text()[-500:]
+        assert d.wait_logged(f"{folder} is a link"), d.log_text()[-500:]
         os.unlink(folder)
         os.rename(elsewhere, folder)
     os.rename(d.data_dir, elsewhere)

@@ -53,9 +53,9 @@ def the_rest_goes_on(t, d, alive, dead):
 
 def leaves_in_time(t, d):
     stop_in_time(d)
-    line = d.logged("an input does not stop", "error")
+    line = d.wait_logged("an input does not stop", level="error")
     assert line, d.log_text()
-    assert d.logged("does not end in order.*inputs", "error"), d.log_text()
+    assert d.wait_logged("does not end in order.*inputs", level="error"), d.log_text()
 
 
 def delivered(t, name):
@@ -133,7 +133,7 @@ def test_a_second_signal_does_not_wait_for_a_dead_disk(t):
     append(t, "dead", b"dead 2")
     is_said(t, d)
     stop_in_time(d, signal.SIGINT)
-    assert d.logged("an input does not stop", "error"), d.log_text()
+    assert d.wait_logged("an input does not stop", level="error"), d.log_text()
 
 
 def test_a_disk_that_comes_back_within_the_grace_is_waited_for(t):
@@ -161,7 +161,7 @@ def test_once_with_a_dead_disk_ends_by_a_signal(t):
     d.spawn("--once")
     d.wait_logged("an input waits for a file", 60, "warn")
     stop_in_time(d)
-    assert d.logged("an input does not stop", "error"), d.log_text()
+    assert d.wait_logged("an input does not stop", level="error"), d.log_text()
 
 
 def test_standard_input_from_a_dead_disk_holds_up_only_its_stream(t):
@@ -210,5 +210,5 @@ def test_a_destination_on_a_dead_disk_holds_up_nobodys_start(t):
     hang()
     d.start()
     d.wait_delivered("alive", 1, 60 * t.slow)
-    assert d.logged("where its links lead is not known.*dead-disk", "warn"), d.log_text()
+    assert d.wait_logged("where its links lead is not known.*dead-disk", level="warn"), d.log_text()
     d.stop()

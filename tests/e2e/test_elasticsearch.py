@@ -178,7 +178,7 @@ def test_a_server_that_fails_now_and_then_does_not_fill_the_log(t):
     records = documents(60)
     for i, record in enumerate(records, 1):
         Firehose(d.api_port).put("app", record)
-        wait_until("it is with the server", lambda n=i: len(es.requests) >= n, 10)
+        wait_until("it is with the server", lambda n=i: len(es.requests) >= n, 10 * t.slow)
     finish(d, es, records)
     assert 1 <= len(d.logged("delivery failed")) <= 5, d.logged("delivery failed")
     assert 1 <= len(d.logged("works again")) <= 5, d.logged("works again")
@@ -206,7 +206,7 @@ def test_refused_documents_go_to_the_backup_with_the_reason_and_the_others_arriv
     d.stop()
     es.assert_clean()
     objects.assert_exactly_once(es.stored(), [r for r in records if number(r) % 7])
-    told, = d.logged("records are refused.*code=400", level="warn")
+    told, = d.wait_logged("records are refused.*code=400", level="warn")
     assert re.search(r"\d+ refused \(400 document_parsing_exception\): failed to parse field \[n\] of type \[long\]\"", told), told
     lines = backups.read(t.path("backup"), "AmazonOpenSearchService-failed")
     objects.assert_exactly_once([line["data"] for line in lines], refused)
@@ -248,7 +248,7 @@ def test_records_that_are_no_objects_go_to_the_backup_and_are_never_sent(t):
     es.assert_clean()
     objects.assert_exactly_once(es.stored(), [r.replace(b"\n", b" ") for r in good])
     objects.assert_exactly_once(backups.data(t.path("backup")), [r for r in odd if r])
-    assert d.logged("records are refused.*code=NotJsonObject") and not d.logged("plain text")
+    assert d.wait_logged("records are refused.*code=NotJsonObject") and not d.logged("plain text")
 
 
 def test_413_makes_smaller_requests_until_they_fit(t):
@@ -271,7 +271,7 @@ def test_a_document_that_is_too_large_alone_goes_to_the_backup(t):
     d.stop()
     es.assert_clean()
     objects.assert_exactly_once(es.stored(), records)
-    assert d.logged("records are refused.*refused=1 .*code=413 .*larger than")
+    assert d.wait_logged("records are refused.*refused=1 .*code=413 .*larger than")
     assert len(es.requests) <= 20, f"{len(es.requests)} requests: those behind it do not go one by one"
     line, = backups.read(t.path("backup"))
     assert line["data"] == giant and "413" in line["errorCode"] + line["errorMessage"], line["errorMessage"]

@@ -150,7 +150,7 @@ def test_utf_32_is_told(t):
     w.write("a.log", data, records=[data[:8], b"\0\0\0"])
     w.d.start()
     w.check()
-    assert w.d.logged("UTF-32", "warn")
+    assert w.d.wait_logged("UTF-32", level="warn")
 
 
 def test_utf_16_from_the_end(t):

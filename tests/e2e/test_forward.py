@@ -63,7 +63,7 @@ def test_all_modes_by_tag_with_and_without_a_key_and_what_is_not_taken(t):
         w.send(wrong)
         assert is_closed(w), wrong[:20]
         w.close()
-    assert d.logged("a connection is closed") and not d.logged("Bearer")
+    assert d.wait_logged("a connection is closed") and not d.logged("Bearer")
 
     context = ssl.create_default_context(cafile=ca)
     context.check_hostname = False

@@ -108,7 +108,7 @@ def test_many_sighups_neither_stop_nor_delay_it(t):
     while d.process.poll() is None:
         d.process.send_signal(signal.SIGHUP)
     d.wait_exit(60)
-    assert d.logged("stopped, everything is delivered", "info")
+    assert d.wait_logged("stopped, everything is delivered", level="info")
     objects.assert_exactly_once(objects.lines(objects.read_dir(t.path("out"))), records)
 
 

@@ -60,7 +60,7 @@ def test_each_entry_is_a_record_once(t):
     assert sorted(last["MESSAGE"]) == ["a\ufffd\0b", "text"] and sorted(last["MESSAGE_base64"]) == ["Yf8AYg==", "dGV4dA=="], last["MESSAGE"]
     assert sorted(last["REPEATED"]) == ["1", "2"] and last["__OMITTED"] == ["LARGE"] and "LARGE" not in last
     assert last["__REALTIME_TIMESTAMP"] == str(journal_files.BEGIN + 7000 * 1000) and last["_BOOT_ID"] == journal_files.BOOT
-    assert d.logged("fields for which a record has no room", level="warn")
+    assert d.wait_logged("fields for which a record has no room", level="warn")
 
 
 def test_what_is_removed_or_copied_while_it_is_behind(t):
@@ -118,7 +118,7 @@ def test_where_it_begins_and_what_it_takes(t):
     whole = daemon(t, "whole", options={"start": "beginning"})
     for i in range(2):
         whole.spawn("--once").wait_exit()
-        assert whole.logged("the journal is read to its end") and len(messages(t, "whole")) == 150
+        assert whole.wait_logged("the journal is read to its end") and len(messages(t, "whole")) == 150
     os.rename(t.path("journal", "system.journal"), t.path("journal", "system@0001.journal"))
     append(t, range(150, 160))
     os.rename(t.path("journal", "system.journal"), t.path("journal", "system@0002.journal"))
@@ -128,7 +128,7 @@ def test_where_it_begins_and_what_it_takes(t):
     whole.expect_exit = 1  # it says that not all could be read
     whole.spawn("--once").wait_exit()
     assert sorted(messages(t, "whole"))[150:] == expected(range(160, 170))
-    assert whole.logged("entries of the journal were removed before they were read", level="warn")
+    assert whole.wait_logged("entries of the journal were removed before they were read", level="warn")
 
     append(t, range(200, 210), file="other")
     late = daemon(t, "late", options={"path": t.path("nowhere")})

@@ -40,7 +40,7 @@ def test_an_object_has_records_of_one_partition(t):
     d = daemon(t, peer, "one")
     d.spawn("--once")
     assert d.wait_exit(60 * t.slow) == 0
-    assert len(d.logged("whether the group has taken what was committed is not known")) == 1
+    assert len(d.wait_logged("whether the group has taken what was committed is not known")) == 1
     assert sorted(got(t)) == sorted(sent)
     for body in objects.read_dir(t.path("out")).values():
         assert len({line[:2] for line in body.splitlines()}) == 1

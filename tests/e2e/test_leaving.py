@@ -65,7 +65,7 @@ def test_a_write_to_a_file_that_hangs_does_not_hold_up_the_end(t):
     last = d.log()[-1]
     assert "left in the spool" in last["msg"] and (last["stream"], last["records"]) == ("bad", "3"), last
     assert "under way" in last["cause"], last
-    assert d.logged("does not end in order.*writes to files", "error"), d.log_text()
+    assert d.wait_logged("does not end in order.*writes to files", level="error"), d.log_text()
     hang(False)
     d.expect_exit = 0
     d.start()
@@ -94,7 +94,7 @@ def test_a_spool_that_cannot_be_synced_does_not_hold_up_the_end(t):
     d.process.stdin.write(b"a line\n")
     d.process.stdin.flush()
     stop_in_time(d)
-    assert d.logged("does not end in order.*spool", "error"), d.log_text()
+    assert d.wait_logged("does not end in order.*spool", level="error"), d.log_text()
     hang(False)
 
 
@@ -112,7 +112,7 @@ def test_a_start_that_hangs_can_be_ended(t):
         assert d.running(), "one signal leaves it the grace time"
         d.process.send_signal(second)
         d.wait_exit(AT_ONCE)
-        assert d.logged("while starting", "error"), d.log_text()
+        assert d.wait_logged("while starting", level="error"), d.log_text()
     hang(False)
 
 
@@ -195,4 +195,4 @@ def test_a_file_of_keys_whose_disk_hangs_holds_up_nothing(t):
     write_keys(t, key, secret)
     d.wait_delivered("keyed", 3)
     d.stop()
-    assert objects.lines(s3.snapshot()) == [b"one", b"two", b"three"]
+    assert objects.joined(s3.snapshot()) == b"one\ntwo\nthree\n"

@@ -101,7 +101,7 @@ def without_descriptors(t, port_of, ask):
     used = d.cpu_seconds()
     time.sleep(1)  # what is measured
     assert d.cpu_seconds() - used < 0.5, "it spins"
-    assert len(d.logged("connections wait")) == 1, "said once"
+    assert len(d.wait_logged("connections wait")) == 1, "said once"
     resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, many)
     assert ask(d)
     for s in waiting:

@@ -47,7 +47,7 @@ def test_it_is_named_by_validate_fsck_start_ready_and_a_gauge(t):
     code, out, err = sluice(t, d, "fsck", "--stream", "old")
     assert code == 0 and "stream old:" in out and "stream new:" not in out, (code, out, err)
     d.start()
-    lines = d.logged("not in the configuration", level="warn")
+    lines = d.wait_logged("not in the configuration", level="warn")
     assert len(lines) == 1 and "stream=old" in lines[0] and f"records={len(records)}" in lines[0] and HINT in lines[0], lines
     status, text = d.http("/readyz")
     assert status == 200 and text.startswith("ready\n") and "stream old" in text and HINT in text, text
@@ -85,7 +85,7 @@ def test_staged_records_without_a_log_are_named(t):
     code, out, err = sluice(t, d, "validate")
     assert code == 0 and "`old`" in err and "2 files with staged records" in err and HINT in err, (code, out, err)
     d.start()
-    lines = d.logged("not in the configuration", level="warn")
+    lines = d.wait_logged("not in the configuration", level="warn")
     assert len(lines) == 1 and "stream=old" in lines[0] and "2 files with staged records" in lines[0], lines
     d.stop()
     assert len(os.listdir(staging)) == 2

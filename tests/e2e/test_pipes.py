@@ -42,8 +42,8 @@ def test_programs_and_named_pipes(t):
     with open(t.path("fail"), "w"):
         pass
     d.wait_delivered("ever", 2)
-    assert d.logged("the program says") and "a word to the log" in d.log_text()
-    assert d.logged("the program does not run") and "exit code 7" in d.log_text() and "/nowhere/program" in d.log_text()
+    assert d.wait_logged("the program says.*a word to the log")
+    assert d.wait_logged("the program does not run.*exit code 7") and d.wait_logged("the program does not run.*/nowhere/program")
     status, text = d.http("/readyz")
     assert status == 200 and "input exec-2 has no connection" in text, text
 

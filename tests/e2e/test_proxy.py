@@ -121,7 +121,7 @@ def test_the_environments_proxy_is_followed_shown_and_never_for_this_machine(t):
     assert sorted(peer.lines) == [b"far", b"near", b"none"]
     assert len(proxy.heads) == 1 and proxy.heads[0].startswith(b"POST http://store.example/in "), proxy.heads
     assert base64.b64encode(b"user:hunter2") in proxy.heads[0]
-    assert d.logged(r"stream=far .*through proxy http://127\.0\.0\.1:\d+ \(from http_proxy\)", "info")
+    assert d.wait_logged(r"stream=far .*through proxy http://127\.0\.0\.1:\d+ \(from http_proxy\)", level="info")
     assert not d.logged("hunter2") and "hunter2" not in text
     assert not d.logged("stream=near .*through proxy")
 
@@ -133,7 +133,7 @@ def test_an_environment_that_names_no_proxy_is_a_mistake(t):
         assert code == 2 and "http_proxy: `ftp://proxy` is no proxy's URL" in text and "hunter2" not in text, (sink, text)
         d.expect_exit = 2
         d.spawn().wait_exit()
-        assert d.logged(r"http_proxy: `ftp://proxy`") and not d.logged("hunter2"), sink
+        assert d.wait_logged(r"http_proxy: `ftp://proxy`") and not d.logged("hunter2"), sink
         d = daemon(t, {"http_proxy": "ftp://proxy"}, far=to("http://store.example", proxy="none"))
         assert validate(t, d)[0] == 0, sink
 

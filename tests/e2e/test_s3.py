@@ -88,7 +88,7 @@ def fault_config(s3):
 
 
 def failed_line(d, name):
-    lines = d.logged(rf"stream={name} ")
+    lines = d.wait_logged(rf"stream={name} ")
     return next((line for line in lines if "failed" in line), None)
 
 
@@ -287,7 +287,7 @@ def test_the_endpoint_of_awss_tools_is_followed_and_told(t):
                                    env={**os.environ, **d.env}, timeout=60 * t.slow, check=True)
         assert f"{s3.url()} (from {variable})" in validated.stdout + validated.stderr, validated
         d.start()
-        assert d.logged(rf"{s3.url()} \(from {variable}\)"), d.log_text()
+        assert d.wait_logged(rf"{s3.url()} \(from {variable}\)"), d.log_text()
         Firehose(d.api_port).put("app", variable.encode())
         d.wait_delivered("app", 1)
         d.stop()

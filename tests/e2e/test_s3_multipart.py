@@ -87,7 +87,7 @@ def test_a_store_that_takes_the_checksum_of_the_whole_for_another_gets_it_once(t
     s3 = peer_of(t)
     s3.steps = once("complete", Fail(400, "BadDigest"))
     d = run(t, s3, size=6)
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert "code=BadDigest" in line and "it begins anew" in line, line
     assert steps(s3).count("create") == 2 and steps(s3).count("abort") == 1, s3.done
 
@@ -110,7 +110,7 @@ def test_an_error_behind_white_space_is_no_success(t):
     s3 = peer_of(t)
     s3.steps = once("complete", LateError("InternalError"))
     d = run(t, s3)
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert "code=InternalError" in line, line
     assert steps(s3).count("part-1") == 1, "what was there was not sent again"
 
@@ -138,7 +138,7 @@ def test_an_upload_that_the_store_has_forgotten_begins_anew(t):
 
     s3.steps = forget
     d = run(t, s3)
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert "code=NoSuchUpload" in line, line
     assert steps(s3).count("create") == 2
 
@@ -264,7 +264,7 @@ def test_an_upload_at_another_endpoint_begins_anew_at_the_new_one(t):
     d.stop()
     whole(new, records)
     assert "abort" not in steps(old) and steps(new).count("create") == 1, (old.done, new.done)
-    line, = d.logged("what was sent of an object that is given up stays unfinished at the destination")
+    line, = d.wait_logged("what was sent of an object that is given up stays unfinished at the destination")
     assert "another endpoint, bucket or customer key" in line, line
 
 

@@ -112,7 +112,7 @@ def test_the_region_is_learnt_from_the_refusal_and_said(t):
     Firehose(d.api_port).put("app", b"two")
     d.wait_delivered("app", 2)
     d.stop()
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert "is in region `eu-central-1`, not in `us-east-1`" in line, line
     assert 'hint="set destination.s3.region: eu-central-1"' in line, line
     s3.assert_clean()
@@ -126,7 +126,7 @@ def test_a_clock_that_differs_is_corrected_and_said(t):
     d = t.daemon(one_stream("app", s3.destination(), interval="0s")).start()
     Firehose(d.api_port).put("app", b"one")
     d.wait_delivered("app", 1)
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert re.search(r"code=RequestTimeTooSkewed.*differ by (7199|7200) s \(ours is ahead\)", line), line
     s3.clock = 0  # somebody has set it right
     Firehose(d.api_port).put("app", b"two")
@@ -160,7 +160,7 @@ def test_an_old_store_gets_content_md5_from_then_on_and_the_log_says_it_once(t):
         Firehose(d.api_port).put("app", b"%d" % n)
         d.wait_delivered("app", n + 1)
     d.stop()
-    line, = d.logged("delivery failed")
+    line, = d.wait_logged("delivery failed")
     assert "from now on objects go with Content-MD5" in line and "set destination.s3.checksum: md5" in line, line
     s3.assert_clean()
     sent = ["Content-MD5" in r.headers for r in s3.requests]

@@ -23,7 +23,7 @@ def test_sigterm_delivers_open_batches(t):
         records += mine
     assert s3.snapshot() == {}, "the interval is far away"
     d.stop()
-    assert d.logged("stopped, everything is delivered", "info")
+    assert d.wait_logged("stopped, everything is delivered", level="info")
     objects.assert_exactly_once(objects.lines(s3.snapshot()), records)
     s3.assert_clean()
 
@@ -106,7 +106,7 @@ def test_a_second_process_on_the_same_data_dir_is_refused_in_words(t):
     second.expect_exit = 1
     second.spawn()
     second.wait_exit(20)
-    line = second.logged("in use", "error")
+    line = second.wait_logged("in use", level="error")
     assert line and first.data_dir in line[0] and str(first.process.pid) in line[0], second.log_text()
     Firehose(first.api_port).put("app", b"the first does not mind")
     first.wait_delivered("app", 1)
@@ -121,7 +121,7 @@ def test_an_occupied_port_is_named(t):
     second.expect_exit = 1
     second.spawn()
     second.wait_exit(20)
-    assert second.logged(rf"another program.*127\.0\.0\.1:{first.api_port}.*api.listen", "error"), second.log_text()
+    assert second.wait_logged(rf"another program.*127\.0\.0\.1:{first.api_port}.*api.listen", level="error"), second.log_text()
     first.stop()
 
 
@@ -155,8 +155,8 @@ def test_once_ends_with_its_timeout_when_the_destination_takes_nothing(t):
     d.expect_exit = 1
     d.spawn("--once", "--timeout", "3s")
     d.wait_exit(60)
-    assert d.logged("the time of --timeout is over", "error"), d.log_text()
-    left = d.logged("records are left in the spool", "warn")
+    assert d.wait_logged("the time of --timeout is over", level="error"), d.log_text()
+    left = d.wait_logged("records are left in the spool", level="warn")
     assert len(left) == 1 and "stream=bad" in left[0] and "records=2" in left[0] and "data_dir=" in left[0], d.log_text()
     assert "cause=" in left[0] and "127.0.0.1" in left[0], left[0]
     assert objects.lines(objects.read_dir(good)) == [b"one", b"two"]

@@ -234,7 +234,7 @@ def test_a_call_that_fails_is_tried_again(t):
         wait_until(f"{name}: failures", lambda: failing.get(("DeleteMessageBatch", name)), 60 * t.slow)
         q.reveal()  # an answer that was lost hides its messages for their time
     check(t, d, q, sent, stop=False)
-    assert d.logged("a call to the source failed")
+    assert d.wait_logged("a call to the source failed")
     assert d.wait_logged("calls to the source work again")
     d.stop()
 

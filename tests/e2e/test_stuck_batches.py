@@ -120,7 +120,7 @@ def test_what_is_forbidden_for_all_is_given_up_by_nobody(t):
     wait_until("several attempts", lambda: peer.refused >= 7, 60 * t.slow)
     books = d.books("app")
     assert (books.delivered, books.backed_up, books.spooled) == (0, 0, 10), books
-    assert d.logged("403", level="error"), "somebody has to mend it"
+    assert d.wait_logged("403", level="error"), "somebody has to mend it"
     broken.clear()
     d.wait_delivered("app", 10)
     assert d.books("app").backed_up == 0

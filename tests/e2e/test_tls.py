@@ -83,7 +83,7 @@ def test_verification_can_be_switched_off_and_that_is_said_at_start(t):
     d = t.daemon(one_stream("app", s3.destination(tls={"verify": False}))).start()
     Firehose(d.api_port).put("app", b"trusting")
     d.wait_delivered("app", 1)
-    assert d.logged("msg=stream .*certificate not verified"), d.log_text()
+    assert d.wait_logged("msg=stream .*certificate not verified"), d.log_text()
     d.stop()
 
 

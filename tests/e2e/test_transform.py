@@ -196,7 +196,7 @@ def test_without_a_backup_it_pauses_and_says_why_and_a_mended_script_gets_everyt
     books = d.books("app")
     books.assert_balanced()
     assert books.backed_up == 0 and books.spooled > 0, books
-    assert len(d.logged("cannot be transformed")) < 10, "the pause is repeated rarely"
+    assert len(d.wait_logged("cannot be transformed")) < 10, "the pause is repeated rarely"
     d.expect_exit = 1
     d.stop()
     script(t, FATES.replace('error("this one is of the kind that fails")', 'r.mended = true; return r'))
