@@ -90,6 +90,23 @@ static int pin(struct put_client *c, const char *cert_file, struct err *e)
     return rc;
 }
 
+/* Read here first: what is wrong with the file is said in words. */
+static int show_own(struct put_client *c, const struct put_client_conf *conf, struct err *e)
+{
+    struct buf key;
+    int rc;
+
+    buf_init(&key, TLS_FILE_MAX);
+    rc = pem_file_read(c->admin ? "admin.tls.key_file" : "api.tls.key_file", conf->key_file, &key, e);
+    if (key.p)
+        explicit_bzero(key.p, key.cap);
+    buf_release(&key);
+    if (rc == 0 && (curl_easy_setopt(c->easy, CURLOPT_SSLCERT, conf->cert_file) != CURLE_OK ||
+                    curl_easy_setopt(c->easy, CURLOPT_SSLKEY, conf->key_file) != CURLE_OK))
+        rc = err_set(e, ERR_NOMEM, "libcurl cannot be set up");
+    return rc;
+}
+
 /* The proxy and the server are verified as the daemon verifies them. */
 static int set_way(struct put_client *c, const char *cert_file, struct err *e)
 {
@@ -164,7 +181,7 @@ int put_client_open(struct put_client **out, const struct put_client_conf *conf,
         curl_easy_setopt(c->easy, CURLOPT_XFERINFODATA, &c->stop_fd);
         curl_easy_setopt(c->easy, CURLOPT_NOPROGRESS, 0L);
     }
-    if (set_way(c, conf->cert_file, e) < 0)
+    if (set_way(c, conf->cert_file, e) < 0 || (conf->key_file && show_own(c, conf, e) < 0))
         goto fail;
     *out = c;
     return 0;

@@ -30,6 +30,7 @@ struct put_client_conf {
     bool reads;                                    /* `path` is a page of the admin server: it is asked for by GET */
     int stop_fd;           /* once it is readable, nobody waits for an answer any more; 0: there is none */
     const char *cert_file; /* the endpoint's is the first in this file, whatever its name is; NULL: verified as usual */
+    const char *key_file;  /* of that: the endpoint wants a certificate, and is shown its own; NULL: it wants none */
 };
 
 MUST_CHECK int put_client_open(struct put_client **c, const struct put_client_conf *conf, struct err *e);

@@ -59,21 +59,19 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
     struct put_client_conf to = {.endpoint = conf->endpoint};
     const struct settings *file = conf->settings;
     bool own_api = !conf->endpoint;
-    char *endpoint = NULL, *cert_file = NULL, *authorization = NULL;
+    char *endpoint = NULL, *cert_file = NULL, *key_file = NULL, *authorization = NULL;
     int rc;
 
     *s = (struct put_sender){.conf = *conf};
     put_batch_init(&s->batch);
     buf_init(&s->body, PUT_BODY_MAX);
     buf_init(&s->reply, PUT_REPLY_MAX);
-    if (own_api && file->api.tls.client_ca_file)
-        return err_set(e, ERR_CONFIG,
-                       "the API wants a certificate from its clients (api.tls.client_ca_file), and this "
-                       "command has none; send with another client");
     if (own_api)
         to.endpoint = endpoint = put_endpoint_of(file->api.listen, file->api.tls.cert_file != NULL);
     if (own_api && file->api.tls.cert_file)
         to.cert_file = cert_file = server_tls_path(file->api.tls.cert_file, file->base_dir);
+    if (cert_file && file->api.tls.client_ca_file)
+        to.key_file = key_file = server_tls_path(file->api.tls.key_file, file->base_dir);
     to.region = choose_region(file, own_api);
     /* The file knows what its own API wants. The keys of a server that was named on the command line (AWS, say) are what the shell
      * has. Without a key requests are not signed. */
@@ -85,6 +83,7 @@ int put_sender_open(struct put_sender *s, const struct put_sender_conf *conf, st
                      : err_set(e, ERR_CONFIG, "the configuration has no address for the API");
     mem_free(endpoint);
     mem_free(cert_file);
+    mem_free(key_file);
     mem_wipe(authorization);
     return rc;
 }

@@ -162,10 +162,11 @@ def test_the_api_and_a_topic_at_one_address_get_a_new_certificate_together(t):
 
 def test_clients_must_have_a_certificate_where_that_is_asked(t):
     ca, server = make_certificates(t)
+    clients, known = make_certificates(t, name="clients")
     _, stranger = make_certificates(t, name="other")
-    d = secured(t, server, ca).start()
+    d = secured(t, server, clients).start()
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        SecureFirehose(d.api_port, ca, own=server, versions=(version, version)).put("app", b"known")
+        SecureFirehose(d.api_port, ca, own=known, versions=(version, version)).put("app", b"known")
         for own in (None, stranger):
             try:
                 SecureFirehose(d.api_port, ca, own=own, versions=(version, version)).put("app", b"unknown")
@@ -173,9 +174,12 @@ def test_clients_must_have_a_certificate_where_that_is_asked(t):
             except (OSError, http.client.HTTPException):
                 pass
     assert "client_ca_file" in d.wait_logged("did not get through the TLS handshake", level="warn")[0]
+    put = put_by_hand(t, d, b"x\n")  # it shows the server's own
+    assert put.returncode == 0, put
+    d.wait_delivered("app", 3)
+    os.rename(server[1], server[1] + ".away")
     put = put_by_hand(t, d, b"x\n")
-    assert put.returncode == 2 and b"client_ca_file" in put.stderr, put
-    d.wait_delivered("app", 2)
+    assert put.returncode == 2 and b"api.tls.key_file: cannot read" in put.stderr, put
     d.stop()
 
 

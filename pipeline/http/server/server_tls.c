@@ -224,10 +224,34 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
     return 0;
 }
 
-static bool prepare(struct server_tls_connection *c)
+/* Who shows the listener's own certificate has its key, which only who runs it may read: a command of ours. */
+static bool is_own(const struct server_tls_connection *c, const gnutls_datum_t *shown)
+{
+    gnutls_datum_t own;
+
+    return gnutls_certificate_get_crt_raw(c->identity->credentials, 0, 0, &own) >= 0 && own.size == shown->size &&
+           memcmp(own.data, shown->data, own.size) == 0;
+}
+
+static int verify(gnutls_session_t session)
 {
     static gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
                                             .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT};
+    gnutls_transport_ptr_t ctx, fd;
+    const gnutls_datum_t *shown;
+    unsigned n = 0, status = 0;
+    int rc;
+
+    gnutls_transport_get_ptr2(session, &ctx, &fd);
+    shown = gnutls_certificate_get_peers(session, &n);
+    if (shown && n > 0 && is_own(ctx, shown))
+        return 0;
+    rc = gnutls_certificate_verify_peers(session, &purpose, 1, &status);
+    return rc < 0 ? rc : status != 0 ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR : 0;
+}
+
+static bool prepare(struct server_tls_connection *c)
+{
     static const gnutls_datum_t http = {(unsigned char *)(uintptr_t) "http/1.1", 8};
     gnutls_session_t s = c->session;
 
@@ -236,7 +260,7 @@ static bool prepare(struct server_tls_connection *c)
     gnutls_handshake_set_hook_function(s, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
     gnutls_certificate_server_set_request(s, c->identity->asks ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
     if (c->identity->asks)
-        gnutls_session_set_verify_cert2(s, &purpose, 1, 0);
+        gnutls_session_set_verify_function(s, verify);
     return gnutls_priority_set(s, c->tls->priority) >= 0 && gnutls_alpn_set_protocols(s, &http, 1, 0) >= 0 &&
            gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, c->identity->credentials) >= 0;
 }

@@ -1,7 +1,7 @@
 /* server_tls.h -- the block `tls` of a listener: what it shows its clients, and which of them it lets in.
  *
  * With `cert_file` and `key_file` the listener speaks TLS 1.2 and 1.3 and nothing else; with `client_ca_file` a client must show a
- * certificate of one of those authorities. The files are read again when they change: what begins then has the new ones, what is open
+ * certificate of one of those authorities, or the listener's own: who has its key runs it (a command of ours). The files are read again when they change: what begins then has the new ones, what is open
  * goes on. Where the new ones are of no use, the log says why, and those that were read before serve on.
  *
  *     server_tls_new()      the paths
