@@ -38,10 +38,18 @@ static void forget_gone(struct admin *a)
 static int write_whereabouts(const struct admin *a, const struct admin_conf *conf, struct err *e)
 {
     bool tls = conf->tls && server_tls_set(conf->tls);
-    char *cert = tls ? server_tls_path(conf->tls->cert_file, conf->base_dir) : NULL;
-    int rc = a->data_dir ? whereabouts_write(a->data_dir, admin_front_address(a->next), cert, e) : 0;
+    struct whereabouts w = {.listen = (char *)(uintptr_t)admin_front_address(a->next)};
+    int rc;
 
-    mem_free(cert);
+    if (!a->data_dir)
+        return 0;
+    if (tls)
+        w.cert_file = server_tls_path(conf->tls->cert_file, conf->base_dir);
+    if (tls && conf->tls->client_ca_file)
+        w.key_file = server_tls_path(conf->tls->key_file, conf->base_dir);
+    rc = whereabouts_write(a->data_dir, &w, e);
+    mem_free(w.cert_file);
+    mem_free(w.key_file);
     return rc;
 }
 

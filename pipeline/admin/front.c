@@ -33,15 +33,19 @@ struct admin_front {
     struct buf policy; /* Content-Security-Policy of the console */
     struct post_office office;
     struct records_desk desk;
+    struct http_access *access; /* NULL: everybody may read */
+    struct log_limit access_log;
     struct admin_action own[2];
     char *fresh_token; /* data_dir, where a token was made that has not got its place yet; NULL: none was */
     pthread_t leaving;
-    bool leaves; /* that thread is there */
+    bool leaves;        /* that thread is there */
+    bool clients_known; /* by their certificates */
     atomic_bool hurries, gone;
 };
 
 struct reply {
     unsigned status;
+    const char *asks; /* of 401: how something is to be shown */
     const char *type, *policy;
     const char *allow;    /* of 405 */
     const char *location; /* of 303 */
@@ -69,7 +73,8 @@ static void say(struct reply *re, unsigned status, const char *text)
 /* What was asked for: the path, and what stands behind it. */
 struct ask {
     struct admin_front *f;
-    char *name; /* of the stream in the path; NULL: it has none */
+    bool in_short; /* it has shown nothing, and may know only how it goes */
+    char *name;    /* of the stream in the path; NULL: it has none */
     struct listing_query query;
 };
 
@@ -89,7 +94,7 @@ static int show_metrics(const struct ask *ask, struct reply *re)
 static int show_ready(const struct ask *ask, struct reply *re)
 {
     bool ready = false;
-    int rc = admin_ready(ask->f->engine, clock_wall(), &re->body, &ready);
+    int rc = admin_ready(ask->f->engine, clock_wall(), ask->in_short, &re->body, &ready);
 
     re->status = ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
     return rc;
@@ -152,17 +157,18 @@ static int show_api_history(const struct ask *ask, struct reply *re)
 static const struct {
     const char *path;
     int (*show)(const struct ask *ask, struct reply *re);
+    bool open; /* who shows nothing has it as well, in short */
 } PAGES[] = {
-    {"/", show_console},
-    {"/streams/{stream}", show_stream},
-    {"/metrics", show_metrics},
-    {"/healthz", show_healthy},
-    {"/readyz", show_ready},
-    {"/api/status", show_api_status},
-    {"/api/status.txt", show_text},
-    {"/api/streams", show_api_streams},
-    {"/api/streams/{stream}", show_api_stream},
-    {"/api/streams/{stream}/history", show_api_history},
+    {"/", show_console, false},
+    {"/streams/{stream}", show_stream, false},
+    {"/metrics", show_metrics, false},
+    {"/healthz", show_healthy, true},
+    {"/readyz", show_ready, true},
+    {"/api/status", show_api_status, false},
+    {"/api/status.txt", show_text, false},
+    {"/api/streams", show_api_streams, false},
+    {"/api/streams/{stream}", show_api_stream, false},
+    {"/api/streams/{stream}/history", show_api_history, false},
 };
 
 /* *name: of the stream in it, a copy. */
@@ -217,12 +223,36 @@ static struct listing_query query_of(struct MHD_Connection *c)
                                   .limit = argument(c, "limit")};
 }
 
-static void show(struct admin_front *f, struct MHD_Connection *c, const char *path, struct reply *re)
+/* Who may change something may read. */
+static enum http_access_answer may_read(const struct admin_front *f, struct MHD_Connection *c)
 {
-    struct ask ask = {.f = f, .query = query_of(c)};
+    const char *authorization = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+    enum http_access_answer answer = http_access_ask(f->access, authorization, NULL);
+
+    return answer == HTTP_ACCESS_WRONG && post_is_token(&f->office, authorization) ? HTTP_ACCESS_YES : answer;
+}
+
+/* A browser asks its user for a name and a password; one that shows nothing at first is no news. */
+static void turn_away(struct admin_front *f, const char *from, enum http_access_answer answer, struct reply *re)
+{
+    say(re, MHD_HTTP_UNAUTHORIZED, http_access_why(answer));
+    re->asks = "Basic realm=\"sluice\", charset=\"UTF-8\"";
+    if (answer == HTTP_ACCESS_WRONG && log_due(&f->access_log, clock_mono(), ADMIN_REFUSED_EVERY))
+        log_warn("the admin pages were not shown, as the token, or the name and the password, is wrong",
+                 KS("client", from), KU("suppressed", f->access_log.suppressed),
+                 KS("hint", "compare what it shows with admin.tokens and admin.users; others who know the address may "
+                            "try"));
+}
+
+static void show(struct admin_front *f, struct http_exchange *x, const char *path, struct reply *re)
+{
+    enum http_access_answer may = may_read(f, x->connection);
+    struct ask ask = {.f = f, .in_short = may != HTTP_ACCESS_YES, .query = query_of(x->connection)};
     int page = page_of(path, &ask.name);
 
-    if (page < 0 && is_action(f, path))
+    if (ask.in_short && (page < 0 || !PAGES[page].open))
+        turn_away(f, x->from, may, re);
+    else if (page < 0 && is_action(f, path))
         not_so(f, path, re);
     else if (page < 0)
         say(re, MHD_HTTP_NOT_FOUND, "no such page; there are / /metrics /healthz /readyz /api/status /api/streams");
@@ -253,7 +283,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct reply *
     if (re->location)
         MHD_add_response_header(r, "Location", re->location);
     if (re->status == MHD_HTTP_UNAUTHORIZED)
-        MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"sluice\"");
+        MHD_add_response_header(r, "WWW-Authenticate", re->asks ? re->asks : "Bearer realm=\"sluice\"");
     if (re->close)
         MHD_add_response_header(r, "Connection", "close");
     rc = MHD_queue_response(c, re->status, r);
@@ -310,7 +340,7 @@ static enum MHD_Result answer(struct http_exchange *x, const struct http_asked *
     else if (!is_read(asked->method))
         not_so(f, asked->url, &re);
     else
-        show(f, x->connection, asked->url, &re);
+        show(f, x, asked->url, &re);
     return finish(x, &re);
 }
 
@@ -474,6 +504,8 @@ int admin_front_open(struct admin_front **out, const struct admin_conf *conf, co
     f->engine = env->engine;
     f->office.actions = env->actions;
     f->office.queue = env->queue;
+    f->access = conf->access ? http_access_new(conf->access) : NULL;
+    f->clients_known = conf->tls && conf->tls->client_ca_file;
     f->own[0] = (struct admin_action){.path = "/api/streams/{stream}/records",
                                       .run = records_as_json,
                                       .ctx = &f->desk,
@@ -499,9 +531,9 @@ void admin_front_go(struct admin_front *f)
 
     place_token(f);
     http_server_limit(f->server, ADMIN_CONNECTIONS);
-    if (!at->at.loopback)
+    if (!at->at.loopback && !f->access && !f->clients_known)
         log_warn("the admin pages can be read by everybody who reaches this address", KS("address", at->address),
-                 KS("hint", "set admin.listen to 127.0.0.1:9273, or let a firewall decide who may"));
+                 KS("hint", "set admin.tokens or admin.users, or let a firewall decide who may"));
 }
 
 /* Its connections may be suspended until the queue has had its turn: nothing may close them before. */
@@ -541,6 +573,7 @@ void admin_front_close(struct admin_front **fp)
     if (f->leaves)
         pthread_join(f->leaving, NULL);
     http_server_close(&f->server);
+    http_access_free(&f->access);
     if (f->fresh_token)
         admin_token_drop(f->fresh_token);
     mem_free(f->fresh_token);

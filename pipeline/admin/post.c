@@ -99,19 +99,28 @@ static char *form_field(char *body, const char *name)
     return NULL;
 }
 
-static bool may(struct post *p)
+static bool is_right(const struct post_office *po, const char *shown)
 {
-    const struct post_office *po = p->office;
-    const char *shown = header(p, "Authorization");
     bool right = false;
 
-    if (strncasecmp(shown, BEARER, sizeof(BEARER) - 1) == 0)
-        shown += sizeof(BEARER) - 1;
-    else
-        shown = p->form && buf_add_char(&p->body, '\0') == 0 ? form_field(p->body.p, "token") : NULL;
     for (size_t i = 0; shown && i < po->token_count; i++)
         right |= admin_token_is(&po->tokens[i], slice_str(shown));
     return right;
+}
+
+bool post_is_token(const struct post_office *po, const char *authorization)
+{
+    return authorization && strncasecmp(authorization, BEARER, sizeof(BEARER) - 1) == 0 &&
+           is_right(po, authorization + sizeof(BEARER) - 1);
+}
+
+static bool may(struct post *p)
+{
+    const char *shown = header(p, "Authorization");
+
+    if (strncasecmp(shown, BEARER, sizeof(BEARER) - 1) == 0)
+        return post_is_token(p->office, shown);
+    return p->form && buf_add_char(&p->body, '\0') == 0 && is_right(p->office, form_field(p->body.p, "token"));
 }
 
 static void refuse(struct post *p)

@@ -26,6 +26,9 @@ struct post_office {
     struct log_limit refused_log;
 };
 
+/* Is it the token, as Authorization shows it? May be NULL. */
+bool post_is_token(const struct post_office *po, const char *authorization);
+
 struct post;
 
 /* As admin_action_find(), of all. */

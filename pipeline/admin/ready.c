@@ -98,7 +98,47 @@ static bool is_ready(const struct stream_status *s)
            (s->health == STREAM_FAILING && rejects_share(&s->rejects) < 1);
 }
 
-int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *ready)
+static void tell(struct page *out, const struct snapshot *snap, nsec wall_now)
+{
+    for (size_t i = 0; i < snap->count; i++) {
+        const struct stream_status *s = &snap->streams[i];
+
+        if (s->health == STREAM_OK)
+            continue;
+        page_add(out, "stream ");
+        page_plain(out, s->name);
+        page_printf(out, " is %s: ", stream_health_word(s->health));
+        what(out, s, wall_now);
+        hint(out, s);
+    }
+    /* Said, and no reason not to be ready: records wait at their source, all else goes on, and no restart would change it. */
+    for (size_t i = 0; i < snap->input_count; i++) {
+        const struct snapshot_input *in = &snap->inputs[i];
+
+        if (!input_health_is_down(&in->health))
+            continue;
+        page_add(out, "stream ");
+        page_plain(out, snap->streams[in->stream].name);
+        page_add(out, ": ");
+        page_input_down(out, &in->health, page_plain);
+        page_add(out, "; to do: ");
+        page_plain(out, page_input_hint(&in->health));
+        page_add(out, "\n");
+    }
+    /* Likewise: the streams there are work, and no restart would change it. */
+    for (size_t i = 0; i < snap->view.orphans.count; i++) {
+        char text[512];
+
+        orphan_describe(&snap->view.orphans.list[i], text, sizeof(text));
+        page_add(out, "stream ");
+        page_plain(out, snap->view.orphans.list[i].name);
+        page_add(out, " is not in the configuration and ");
+        page_plain(out, text);
+        page_printf(out, "; to do: %s\n", ORPHAN_HINT);
+    }
+}
+
+int admin_ready(struct engine *engine, nsec wall_now, bool in_short, struct buf *out, bool *ready)
 {
     struct page p = {.out = out};
     struct snapshot snap;
@@ -113,42 +153,10 @@ int admin_ready(struct engine *engine, nsec wall_now, struct buf *out, bool *rea
         *ready = *ready && is_ready(&snap.streams[i]);
     if (*ready)
         page_add(&p, "ready\n");
-    for (size_t i = 0; i < snap.count; i++) {
-        const struct stream_status *s = &snap.streams[i];
-
-        if (s->health == STREAM_OK)
-            continue;
-        page_add(&p, "stream ");
-        page_plain(&p, s->name);
-        page_printf(&p, " is %s: ", stream_health_word(s->health));
-        what(&p, s, wall_now);
-        hint(&p, s);
-    }
-    /* Said, and no reason not to be ready: records wait at their source, all else goes on, and no restart would change it. */
-    for (size_t i = 0; i < snap.input_count; i++) {
-        const struct snapshot_input *in = &snap.inputs[i];
-
-        if (!input_health_is_down(&in->health))
-            continue;
-        page_add(&p, "stream ");
-        page_plain(&p, snap.streams[in->stream].name);
-        page_add(&p, ": ");
-        page_input_down(&p, &in->health, page_plain);
-        page_add(&p, "; to do: ");
-        page_plain(&p, page_input_hint(&in->health));
-        page_add(&p, "\n");
-    }
-    /* Likewise: the streams there are work, and no restart would change it. */
-    for (size_t i = 0; i < snap.view.orphans.count; i++) {
-        char text[512];
-
-        orphan_describe(&snap.view.orphans.list[i], text, sizeof(text));
-        page_add(&p, "stream ");
-        page_plain(&p, snap.view.orphans.list[i].name);
-        page_add(&p, " is not in the configuration and ");
-        page_plain(&p, text);
-        page_printf(&p, "; to do: %s\n", ORPHAN_HINT);
-    }
+    else if (in_short)
+        page_add(&p, "not ready\n");
+    if (!in_short)
+        tell(&p, &snap, wall_now);
 
     snapshot_release(&snap);
     return page_done(&p);

@@ -92,7 +92,7 @@ int admin_text(struct engine *engine, nsec wall_now, const struct listing_query 
     listing_release(&l);
     snapshot_release(&snap);
     page_add(&p, "\n");
-    if (page_done(&p) < 0 || admin_ready(engine, wall_now, out, &ready) < 0)
+    if (page_done(&p) < 0 || admin_ready(engine, wall_now, false, out, &ready) < 0)
         return -1;
     return 0;
 }

@@ -9,20 +9,33 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ADDRESS_MAX 8192 /* of the file: a path, and an address */
+#define ADDRESS_MAX 16384 /* of the file: two paths, and an address */
 
 static char *file_of(const char *data_dir)
 {
     return mem_printf("%s/admin.address", data_dir);
 }
 
-int whereabouts_write(const char *data_dir, const char *listen, const char *cert_file, struct err *e)
+static void add_line(char **text, const char *name, const char *value)
 {
-    char *file = file_of(data_dir);
-    char *text = mem_printf("listen %s\n%s%s%s", listen, cert_file ? "cert_file " : "", cert_file ? cert_file : "",
-                            cert_file ? "\n" : "");
-    int rc = own_file_write(file, slice_str(text), e);
+    char *longer;
 
+    if (!value)
+        return;
+    longer = mem_printf("%s%s %s\n", *text, name, value);
+    mem_free(*text);
+    *text = longer;
+}
+
+int whereabouts_write(const char *data_dir, const struct whereabouts *w, struct err *e)
+{
+    char *file = file_of(data_dir), *text = mem_strdup("");
+    int rc;
+
+    add_line(&text, "listen", w->listen);
+    add_line(&text, "cert_file", w->cert_file);
+    add_line(&text, "key_file", w->key_file);
+    rc = own_file_write(file, slice_str(text), e);
     mem_free(text);
     mem_free(file);
     return rc;
@@ -70,6 +83,8 @@ static void parse(char *text, struct whereabouts *w)
             w->listen = value_of(line, "listen");
         else if (!w->cert_file)
             w->cert_file = value_of(line, "cert_file");
+        else if (!w->key_file)
+            w->key_file = value_of(line, "key_file");
     }
 }
 
@@ -95,4 +110,5 @@ void whereabouts_release(struct whereabouts *w)
 {
     MEM_CLEAR(w->listen);
     MEM_CLEAR(w->cert_file);
+    MEM_CLEAR(w->key_file);
 }

@@ -3,6 +3,7 @@
  *
  *     listen 127.0.0.1:9273
  *     cert_file /etc/sluice/cert.pem         with TLS
+ *     key_file /etc/sluice/key.pem           where clients have to show a certificate
  *
  * It is removed at the end. One that a killed daemon left leads to nobody: who finds nobody there looks where the configuration says.
  *
@@ -19,10 +20,11 @@
 struct whereabouts {
     char *listen;    /* "127.0.0.1:9273", with the real port */
     char *cert_file; /* absolute; NULL: plain HTTP */
+    char *key_file;  /* likewise; NULL: clients need no certificate */
 };
 
 /* It is on the disk, and not in effect before whereabouts_place(). */
-MUST_CHECK int whereabouts_write(const char *data_dir, const char *listen, const char *cert_file, struct err *e);
+MUST_CHECK int whereabouts_write(const char *data_dir, const struct whereabouts *w, struct err *e);
 MUST_CHECK int whereabouts_place(const char *data_dir, struct err *e);
 /* What was written and not placed goes. */
 void whereabouts_drop(const char *data_dir);

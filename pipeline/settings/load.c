@@ -19,15 +19,20 @@
 
 static void check_admin(struct cfg_errors *errs, struct settings *s)
 {
+    const struct cfg_options o = {
+        .errs = errs, .node = cfg_node_get(cfg_tree_root(s->tree), "admin"), .at = settings_place(s, "admin", NULL)};
+    struct http_access_around around = {.tls = &s->admin_tls, .allows = "read"};
     struct address at;
     struct err e;
 
-    if (!s->http_listen)
-        return;
-    if (strcmp(s->http_listen, "none") == 0)
+    if (s->http_listen && strcmp(s->http_listen, "none") == 0)
         MEM_CLEAR(s->http_listen);
-    else if (address_parse(s->http_listen, &at, &e) < 0)
+    else if (s->http_listen && address_parse(s->http_listen, &at, &e) < 0)
         cfg_error(errs, settings_place(s, "admin", "listen"), "`listen` %s, or `none`", e.msg);
+    else
+        around.listen = s->http_listen;
+    server_tls_check_conf(&s->admin_tls, &o);
+    http_access_check_conf(&s->admin_access, &around, &o);
 }
 
 /* The first input of its kind, in the order of the file. */
@@ -111,11 +116,8 @@ static struct settings *bind_tree(const char *name, const char *base_dir, struct
     if (root->kind == CFG_NODE_MAP) {
         const struct cfg_options api = {
             .errs = errs, .node = cfg_node_get(root, "api"), .at = settings_place(s, "api", NULL)};
-        const struct cfg_options admin = {
-            .errs = errs, .node = cfg_node_get(root, "admin"), .at = settings_place(s, "admin", NULL)};
 
         check_admin(errs, s);
-        server_tls_check_conf(&s->admin_tls, &admin);
         api_check_conf(&s->api, &api);
         check_single_inputs(errs, s);
         settings_rules(errs, s, use);

@@ -24,15 +24,19 @@ static const struct cfg_field admin_fields[] = {
      .def = "127.0.0.1:9273",
      .min = 1,
      .max = 255,
-     .help = "address of /metrics, /healthz, /readyz and the console page; `none` switches it off"},
+     .help =
+         "address of /metrics, /healthz, /readyz and the console page; others than loopback need `tokens`, `users`, "
+         "`tls.client_ca_file` or `auth: none`; `none` switches it off"},
+    HTTP_ACCESS_FIELDS(struct settings, admin_access),
     {.name = "token",
      .type = CFG_STRING,
      .offset = offsetof(struct settings, admin_token),
      .secret = true,
      .min = 16,
      .max = 256,
-     .help =
-         "whoever changes something by POST shows it, or the one that is made, in the file admin.token of data_dir"},
+     .help = "whoever changes something by POST shows it, or the one that is made, in the file admin.token of "
+             "data_dir; either "
+             "lets read as well, and `tokens` and `users` let nobody change anything"},
     {.name = "records",
      .type = CFG_ENUM,
      .offset = offsetof(struct settings, admin_records),

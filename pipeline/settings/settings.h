@@ -116,9 +116,10 @@ struct settings {
     bool api_used; /* some stream has the input `api` */
     struct cfg_strings admin_hosts;
     struct server_tls_conf admin_tls;
-    int admin_records; /* enum admin_records */
-    char *admin_token; /* NULL: the one in data_dir (admin/token.h) */
-    char *http_listen; /* NULL: no admin server (`admin: { listen: none }`) */
+    struct http_access_conf admin_access; /* who may read */
+    int admin_records;                    /* enum admin_records */
+    char *admin_token;                    /* NULL: the one in data_dir (admin/token.h) */
+    char *http_listen;                    /* NULL: no admin server (`admin: { listen: none }`) */
     uint64_t memory_limit;
     enum log_level log_level;
     nsec shutdown_grace; /* how long SIGTERM waits for open deliveries */

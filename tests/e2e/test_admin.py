@@ -1,11 +1,16 @@
 """The admin server of the real daemon: what is answered, to whom, and what a browser may do with it."""
 
+import base64
 import http.client
 import json
 import re
+import subprocess
 
 from common import one_stream, to_file
 from firehose import Firehose
+from harness import free_port, to_yaml
+from reloading import rewrite
+from test_tls import make_certificates
 
 
 def ask(d, path, method="GET", body=None, **headers):
@@ -113,4 +118,47 @@ def test_every_metric_is_declared_once_and_belongs_to_its_family(t):
             name = re.split(r"[{ ]", line)[0]
             assert name == family or re.sub(r"_(bucket|sum|count)$", "", name) == family, line
     assert {"sluice_incoming_records_total", "sluice_delivery_data_freshness_seconds", "process_open_fds"} <= declared
+    d.stop()
+
+
+def test_who_may_read_changes_by_a_reload_and_the_commands_follow(t):
+    d = started(t)
+    streams = one_stream("app", to_file(t), interval="60s")
+
+    def run(*args, code=0, config=d.config_path):
+        done = subprocess.run([t.binary, *args, "-c", config], capture_output=True, text=True, timeout=60 * t.slow)
+        assert done.returncode == code, (args, done)
+        return done.stdout + done.stderr
+
+    def reload_with(**admin):
+        rewrite(d, {**streams, "admin": {"listen": f"127.0.0.1:{d.admin_port}", **admin}})
+        assert "set at once: admin." in run("reload")
+
+    assert ask(d, "/metrics")[0] == 200 and "app" in run("status")
+    reload_with(tokens=["one-of-sixteen-bytes"], users=["ann:opensesame"])
+    status, headers, text = ask(d, "/metrics")
+    assert status == 401 and headers["WWW-Authenticate"].startswith("Basic ") and "sluice_" not in text, headers
+    assert ask(d, "/readyz")[0::2] == (200, "ready\n")
+    assert ask(d, "/metrics", Authorization="Bearer one-of-sixteen-bytes")[0] == 200
+    assert ask(d, "/", Authorization="Basic " + base64.b64encode(b"ann:opensesame").decode())[0] == 200
+    assert ask(d, "/", Authorization="Basic " + base64.b64encode(b"ann:opensesamf").decode())[0] == 401
+    d.wait_logged("admin pages were not shown", level="warn")
+    assert "opensesam" not in d.log_text() and "sixteen" not in d.log_text()
+    assert ask(d, "/api/streams/app/pause", "POST", Authorization="Bearer one-of-sixteen-bytes")[0] == 401
+    assert "app" in run("status") and "paused" in run("pause", "app") and "paused" in run("status")
+
+    # By the file alone, as another machine has it.
+    elsewhere, url = t.path("elsewhere.yaml"), f"http://127.0.0.1:{d.admin_port}"
+    for admin, code in (({"users": ["ann:opensesame"]}, 0), ({"tokens": ["another-of-sixteen"]}, 1), ({}, 1)):
+        with open(elsewhere, "w", encoding="utf-8") as f:
+            f.write(to_yaml({**streams, "data_dir": t.path("nothing"), "admin": {"listen": "127.0.0.1:1", **admin}}))
+        assert ("app" if code == 0 else "the answer is 401") in run("status", "--url", url, code=code, config=elsewhere)
+
+    ca, server = make_certificates(t)
+    clients, _ = make_certificates(t, name="clients")
+    d.admin_port = free_port()  # what is asked at the old one speaks no TLS
+    reload_with(tls={"cert_file": server[0], "key_file": server[1], "client_ca_file": clients})
+    assert "paused" in run("status") and run("resume", "app") and "paused" not in run("status")
+    reload_with()
+    assert ask(d, "/metrics")[0] == 200
     d.stop()

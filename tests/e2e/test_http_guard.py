@@ -194,7 +194,7 @@ def test_servers_for_everybody_answer_to_their_own_names_only(t):
         text = f.read().replace("127.0.0.1", "0.0.0.0")
     assert text.count("0.0.0.0") == 2
     with open(d.config_path, "w", encoding="utf-8") as f:
-        f.write(text.replace("api:\n", 'api:\n  auth: none\n'))
+        f.write(text.replace("api:\n", "api:\n  auth: none\n").replace("admin:\n", "admin:\n  auth: none\n"))
     d.start()
 
     def admin(host):

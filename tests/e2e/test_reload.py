@@ -380,7 +380,7 @@ def test_the_admin_server_moves_and_the_commands_find_it(t):
 
     rewrite(d, admin(second, token="yet another of such tokens"))
     assert "set at once: admin.token" in run("reload")
-    everywhere = {**streams, "admin": {"listen": f"0.0.0.0:{second}"}}
+    everywhere = {**streams, "admin": {"listen": f"0.0.0.0:{second}", "auth": "none"}}
     rewrite(d, everywhere)
     run("reload")
     assert d.http("/healthz")[0] == 200

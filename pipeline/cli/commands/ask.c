@@ -14,6 +14,7 @@
 /* One place after the other, until somebody answers. */
 struct place {
     char *endpoint, *cert_file; /* cert_file NULL: verified as usual */
+    char *key_file;             /* NULL: no certificate is to be shown */
 };
 
 static void release_places(struct place *p, size_t n)
@@ -21,35 +22,37 @@ static void release_places(struct place *p, size_t n)
     while (n-- > 0) {
         mem_free(p[n].endpoint);
         mem_free(p[n].cert_file);
+        mem_free(p[n].key_file);
     }
 }
 
-static char *configured_cert(const struct settings *s)
+/* `endpoint` is the place's. */
+static struct place configured(const struct settings *s, char *endpoint)
 {
-    return s->admin_tls.cert_file ? path_below(s->base_dir, s->admin_tls.cert_file) : NULL;
+    const struct server_tls_conf *tls = &s->admin_tls;
+
+    return (struct place){.endpoint = endpoint,
+                          .cert_file = tls->cert_file ? path_below(s->base_dir, tls->cert_file) : NULL,
+                          .key_file = tls->client_ca_file ? path_below(s->base_dir, tls->key_file) : NULL};
 }
 
 static size_t find_places(const struct ask_whom *w, struct place list[2])
 {
     const struct settings *s = w->settings;
+    bool tls = s->admin_tls.cert_file != NULL;
     struct whereabouts at;
     size_t n = 0;
 
     if (w->url) {
-        list[0] =
-            (struct place){.endpoint = strstr(w->url, "://") ? mem_strdup(w->url)
-                                                             : put_endpoint_of(w->url, s->admin_tls.cert_file != NULL),
-                           .cert_file = configured_cert(s)};
+        list[0] = configured(s, strstr(w->url, "://") ? mem_strdup(w->url) : put_endpoint_of(w->url, tls));
         return 1;
     }
     if (whereabouts_read(s->data_dir, &at)) {
-        list[n++] =
-            (struct place){.endpoint = put_endpoint_of(at.listen, at.cert_file != NULL), .cert_file = at.cert_file};
+        list[n++] = (struct place){put_endpoint_of(at.listen, at.cert_file != NULL), at.cert_file, at.key_file};
         mem_free(at.listen);
     }
     if (s->http_listen)
-        list[n++] = (struct place){.endpoint = put_endpoint_of(s->http_listen, s->admin_tls.cert_file != NULL),
-                                   .cert_file = configured_cert(s)};
+        list[n++] = configured(s, put_endpoint_of(s->http_listen, tls));
     if (n == 2 && list[0].endpoint && strcmp(list[0].endpoint, list[1].endpoint) == 0)
         release_places(&list[--n], 1);
     return n;
@@ -94,6 +97,7 @@ static int ask_places(const struct ask_whom *w, struct put_client_conf *conf, lo
     for (size_t i = 0; i < n && rc < 0; i++) {
         conf->endpoint = places[i].endpoint;
         conf->cert_file = places[i].cert_file;
+        conf->key_file = places[i].key_file;
         rc = conf->endpoint ? ask(conf, status, reply, e) : err_set(e, ERR_CONFIG, "--url `%s` is no address", w->url);
     }
     release_places(places, n);
@@ -106,11 +110,11 @@ static int ask_places(const struct ask_whom *w, struct put_client_conf *conf, lo
 
 /* What may be shown, one after the other while the answer is 401. The token of data_dir is right, whatever the configuration says by now. */
 struct shown {
-    char *v[2];
+    char *v[3];
     size_t n;
 };
 
-static void find_shown(const struct settings *s, struct shown *out, struct err *e)
+static void find_shown(const struct settings *s, bool reads, struct shown *out, struct err *e)
 {
     char token[ADMIN_TOKEN_TEXT];
 
@@ -119,6 +123,8 @@ static void find_shown(const struct settings *s, struct shown *out, struct err *
         out->v[out->n++] = mem_printf("Bearer %s", token);
     if (s->admin_token)
         out->v[out->n++] = mem_printf("Bearer %s", s->admin_token);
+    if (reads && (s->admin_access.tokens.n > 0 || s->admin_access.users.n > 0))
+        out->v[out->n++] = http_access_shown(&s->admin_access);
     explicit_bzero(token, sizeof(token));
 }
 
@@ -127,7 +133,6 @@ static int ask_showing(const struct ask_whom *w, struct put_client_conf *conf, c
 {
     int rc = 0;
 
-    *status = 401;
     for (size_t i = 0; i < shown->n && rc == 0 && *status == 401; i++) {
         conf->authorization = shown->v[i];
         rc = ask_places(w, conf, status, reply, e);
@@ -148,7 +153,8 @@ int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long 
     struct shown shown;
     int rc = -1;
 
-    find_shown(w->settings, &shown, e);
+    *status = 401;
+    find_shown(w->settings, false, &shown, e);
     if (shown.n > 0)
         rc = ask_showing(w, &conf, &shown, status, reply, e);
     else if (!cli_ask_knows(w)) /* what is wrong first */
@@ -166,12 +172,21 @@ int cli_ask(const struct ask_whom *w, const char *path, long *status, struct buf
     return cli_ask_until(w, path, 0, status, reply, e);
 }
 
+/* The daemon may want something already, or still, though the configuration does not: so nothing is shown before it is wanted. */
 int cli_ask_page(const struct ask_whom *w, const char *path, int stop_fd, long *status, struct buf *reply,
                  struct err *e)
 {
     struct put_client_conf conf = {.path = path, .reads = true, .stop_fd = stop_fd};
+    int rc = ask_places(w, &conf, status, reply, e);
+    struct shown shown;
+    struct err none;
 
-    return ask_places(w, &conf, status, reply, e);
+    if (rc < 0 || *status != 401)
+        return rc;
+    find_shown(w->settings, true, &shown, &none);
+    rc = ask_showing(w, &conf, &shown, status, reply, e);
+    release_shown(&shown);
+    return rc;
 }
 
 bool cli_read_message(struct slice reply, struct buf *text)

@@ -27,7 +27,7 @@ bool cli_ask_knows(const struct ask_whom *w);
 MUST_CHECK int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long *status, struct buf *reply,
                              struct err *e);
 
-/* Likewise a page, which needs no token: CLI_STATUS_PATH, /readyz. It is not waited for when `stop_fd` is readable; 0: it is. */
+/* Likewise a page: CLI_STATUS_PATH, /readyz. Where something must be shown, the token is, or what admin.tokens or admin.users say. It is not waited for when `stop_fd` is readable; 0: it is. */
 MUST_CHECK int cli_ask_page(const struct ask_whom *w, const char *path, int stop_fd, long *status, struct buf *reply,
                             struct err *e);
 

@@ -360,6 +360,7 @@ static int open_admin(void *ctx, const struct settings *s, struct err *e)
         .listen = s->http_listen,
         .hosts = &s->admin_hosts,
         .tls = &s->admin_tls,
+        .access = &s->admin_access,
         .base_dir = s->base_dir,
         .token = s->admin_token,
         .data_dir = s->data_dir,

@@ -3,6 +3,7 @@
 #include "pipeline/http/server/access.h"
 
 #include "config/address.h"
+#include "config/node.h"
 #include "pipeline/base/base64.h"
 #include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
@@ -87,6 +88,20 @@ static void check_open(const struct http_access_around *around, const struct cfg
     cfg_options_refuse(o, &e);
 }
 
+/* A command need not have the ${...} that it has no use for: what is missing then may be there. */
+static bool is_all_known(const struct cfg_node *options)
+{
+    static const char *const NAMES[] = {"tokens", "users", "auth", "tls"};
+
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        const struct cfg_node *one = cfg_node_get(options, NAMES[i]);
+
+        if (one && !cfg_node_is_whole(one))
+            return false;
+    }
+    return true;
+}
+
 void http_access_check_conf(const struct http_access_conf *c, const struct http_access_around *around,
                             const struct cfg_options *o)
 {
@@ -100,7 +115,7 @@ void http_access_check_conf(const struct http_access_conf *c, const struct http_
                       around->own ? around->own : "", around->own ? ", " : "");
         cfg_options_refuse(o, &e);
     }
-    if (!c->none && !wanted && !around->tls->client_ca_file)
+    if (!c->none && !wanted && !around->tls->client_ca_file && is_all_known(o->node))
         check_open(around, o);
 }
 

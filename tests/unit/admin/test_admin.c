@@ -183,7 +183,7 @@ static const char *metrics_page(void)
 static const char *ready_page(bool *ready)
 {
     buf_clear(&out);
-    assert_int_equal(admin_ready(&engine, NOW, &out, ready), 0);
+    assert_int_equal(admin_ready(&engine, NOW, false, &out, ready), 0);
     return buf_cstr(&out);
 }
 
@@ -322,7 +322,7 @@ static void a_page_that_does_not_fit_is_an_answer(void **state)
     buf_clear(&small);
     assert_int_equal(admin_console(&engine, NOW, &query, &small), -1);
     buf_clear(&small);
-    assert_int_equal(admin_ready(&engine, NOW, &small, &ready), -1);
+    assert_int_equal(admin_ready(&engine, NOW, false, &small, &ready), -1);
     buf_release(&small);
 }
 
@@ -733,7 +733,7 @@ static void an_input_without_its_source_is_told_of_and_no_reason_not_to_be_ready
     (void)state;
     add_stream("app");
     add_input_down("kafka");
-    assert_int_equal(admin_ready(&engine, NOW, &out, &ready), 0);
+    assert_int_equal(admin_ready(&engine, NOW, false, &out, &ready), 0);
     assert_true(ready);
     assert_string_equal(
         buf_cstr(&out),
@@ -832,7 +832,7 @@ static void a_paused_stream_is_shown_as_one_and_is_ready(void **state)
     (void)state;
     s->health = STREAM_PAUSED;
     s->paused_since = NOW - 305 * NSEC_PER_SEC;
-    assert_int_equal(admin_ready(&engine, NOW, &out, &ready), 0);
+    assert_int_equal(admin_ready(&engine, NOW, false, &out, &ready), 0);
     assert_true(ready);
     assert_has(buf_cstr(&out),
                "stream app is paused: somebody has paused its deliveries, for 5 min 5 s by now; 3 records "
@@ -849,10 +849,19 @@ static void a_paused_stream_is_shown_as_one_and_is_ready(void **state)
     s->health = STREAM_BLOCKED; /* by the pause, perhaps */
     s->pushed_back = true;
     buf_clear(&out);
-    assert_int_equal(admin_ready(&engine, NOW, &out, &ready), 0);
+    assert_int_equal(admin_ready(&engine, NOW, false, &out, &ready), 0);
     assert_false(ready);
     assert_has(buf_cstr(&out), "stream app is blocked: inputs are pushed back");
     assert_has(buf_cstr(&out), "to do: sluice resume app; ");
+    buf_clear(&out);
+    assert_int_equal(admin_ready(&engine, NOW, true, &out, &ready), 0);
+    assert_false(ready);
+    assert_string_equal(buf_cstr(&out), "not ready\n");
+    s->health = STREAM_PAUSED;
+    buf_clear(&out);
+    assert_int_equal(admin_ready(&engine, NOW, true, &out, &ready), 0);
+    assert_true(ready);
+    assert_string_equal(buf_cstr(&out), "ready\n");
 }
 
 static struct admin_answer asked(void (*action)(void *ctx, const struct admin_order *o, struct admin_answer *a),

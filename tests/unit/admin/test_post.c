@@ -102,18 +102,23 @@ static int teardown(void **state)
     return 0;
 }
 
-static int send_post(const char *path, const char *headers, const char *body)
+static int send_one(const char *method, const char *path, const char *headers, const char *body)
 {
     char head[1024];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), n;
 
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
     n = snprintf(head, sizeof(head),
-                 "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", path,
-                 strlen(body), headers);
+                 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", method,
+                 path, strlen(body), headers);
     assert_int_equal(send(fd, head, (size_t)n, MSG_NOSIGNAL), n);
     (void)!send(fd, body, strlen(body), MSG_NOSIGNAL); /* may be refused before */
     return fd;
+}
+
+static int send_post(const char *path, const char *headers, const char *body)
+{
+    return send_one("POST", path, headers, body);
 }
 
 static char answer[8192];
@@ -133,6 +138,11 @@ static int status_of(int fd)
 static int post(const char *path, const char *headers, const char *body)
 {
     return status_of(send_post(path, headers, body));
+}
+
+static int get(const char *path, const char *headers)
+{
+    return status_of(send_one("GET", path, headers, ""));
 }
 
 static void who_shows_the_token_is_obeyed(void **state)
@@ -208,6 +218,47 @@ static void a_body_is_bounded(void **state)
     assert_int_equal(post("/do", BEARER, body), 200);
     memcpy(body, "token=" TOKEN "&x=", strlen("token=" TOKEN "&x="));
     assert_int_equal(post("/do", FORM, body), 303); /* as large as it may be */
+}
+
+#define SHOWS(what) "Authorization: " what "\r\n"
+
+/* What is not there is 404 for who may read. */
+static void who_may_read_is_another_than_who_may_act(void **state)
+{
+    static char *tokens[] = {(char *)"one to read with"}, *users[] = {(char *)"ann:password"};
+    const struct http_access_conf access = {.tokens = {tokens, 1}, .users = {users, 1}};
+    const struct admin_conf closed = {.listen = "127.0.0.1:0", .token = TOKEN, .access = &access},
+                            open = {.listen = "127.0.0.1:0", .token = TOKEN};
+    static const struct {
+        const char *shown;
+        bool reads, acts;
+    } cases[] = {
+        {"", false, false},
+        {SHOWS("Bearer one to read with"), true, false},
+        {SHOWS("Basic YW5uOnBhc3N3b3Jk"), true, false},         /* ann:password */
+        {SHOWS("Basic YTpvbmUgdG8gcmVhZCB3aXRo"), true, false}, /* a:one to read with */
+        {BEARER, true, true},
+        {SHOWS("Bearer another"), false, false},
+        {SHOWS("Basic YW5uOndyb25n"), false, false},
+        {SHOWS("Basic " TOKEN), false, false},
+    };
+
+    (void)state;
+    assert_int_equal(get("/nothing", ""), 404);
+    begin_at(&closed);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (get("/nothing", cases[i].shown) != (cases[i].reads ? 404 : 401) ||
+            get("/do", cases[i].shown) != (cases[i].reads ? 405 : 401) ||
+            post("/do", cases[i].shown, "") != (cases[i].acts ? 200 : 401) || get("/healthz", cases[i].shown) != 200)
+            fail_msg("%s: %s", cases[i].shown, answer);
+    }
+    assert_int_equal(get("/metrics", ""), 401);
+    assert_non_null(strstr(answer, "WWW-Authenticate: Basic realm=\"sluice\""));
+    assert_int_equal(get("/", "Origin: http://evil.example\r\n" BEARER), 403);
+    assert_int_equal(post("/do", FORM SHOWS("Basic YW5uOnBhc3N3b3Jk"), "token=" TOKEN), 303); /* a browser */
+    assert_int_equal(post("/do", FORM SHOWS("Basic YW5uOnBhc3N3b3Jk"), "token=one+to+read+with"), 401);
+    begin_at(&open);
+    assert_int_equal(get("/nothing", ""), 404);
 }
 
 /* While one runs, pages are answered, and as many others wait as may; the next one is turned away at once. Those that wait for nothing do not wait
@@ -327,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pages_of_other_sites_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(paths_and_methods, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_may_read_is_another_than_who_may_act, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_one_holds_up_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(another_address_takes_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_port_is_handed_over, setup, teardown),

@@ -28,13 +28,14 @@ static int teardown(void **state)
 
 static void what_is_placed_is_read(void **state)
 {
+    const struct whereabouts all = {(char *)"[::1]:80", (char *)"/etc/a b.pem", (char *)"/etc/a b.key"};
     struct whereabouts w;
     struct stat st;
     struct err e;
 
     (void)state;
     assert_false(whereabouts_read(dir, &w));
-    assert_int_equal(whereabouts_write(dir, "127.0.0.1:9273", NULL, &e), 0);
+    assert_int_equal(whereabouts_write(dir, &(struct whereabouts){.listen = (char *)"127.0.0.1:9273"}, &e), 0);
     assert_false(whereabouts_read(dir, &w)); /* not in effect yet */
     assert_int_equal(whereabouts_place(dir, &e), 0);
     assert_true(whereabouts_read(dir, &w));
@@ -44,13 +45,14 @@ static void what_is_placed_is_read(void **state)
     assert_int_equal(stat(file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
 
-    assert_int_equal(whereabouts_write(dir, "[::1]:9", "/etc/a b.pem", &e), 0);
+    assert_int_equal(whereabouts_write(dir, &(struct whereabouts){.listen = (char *)"[::1]:9"}, &e), 0);
     whereabouts_drop(dir);
-    assert_int_equal(whereabouts_write(dir, "[::1]:80", "/etc/a b.pem", &e), 0);
+    assert_int_equal(whereabouts_write(dir, &all, &e), 0);
     assert_int_equal(whereabouts_place(dir, &e), 0);
     assert_true(whereabouts_read(dir, &w));
     assert_string_equal(w.listen, "[::1]:80");
     assert_string_equal(w.cert_file, "/etc/a b.pem");
+    assert_string_equal(w.key_file, "/etc/a b.key");
     whereabouts_release(&w);
     whereabouts_remove(dir);
     assert_false(whereabouts_read(dir, &w));

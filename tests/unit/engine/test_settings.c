@@ -126,6 +126,25 @@ static void everything_said_is_taken(void **state)
     settings_free(&s);
 }
 
+/* What is needed is said where all of the file is; a command that has no use for it is not held up. */
+static void what_cannot_be_known_here_may_be_all_that_an_address_needs(void **state)
+{
+    static const char YAML[] = "api: { listen: \"0.0.0.0:4573\", users: [\"${env:SLUICE_IS_NOT_SET}\"] }\n"
+                               "admin: { listen: \"0.0.0.0:9273\", tokens: [\"${env:SLUICE_IS_NOT_SET}\"] }\n"
+                               "streams: { app: { destination: { file: { path: ./out } } } }\n";
+    struct cfg_errors *errs = cfg_errors_new();
+    struct settings *s;
+
+    (void)state;
+    s = settings_parse("c.yaml", "/usr", YAML, strlen(YAML), &(struct settings_use){.stream = "app"}, errs);
+    assert_non_null(s);
+    assert_int_equal(cfg_errors_count(errs), 0);
+    settings_free(&s);
+    assert_null(settings_parse("c.yaml", "/usr", YAML, strlen(YAML), &SETTINGS_ALL, errs));
+    assert_int_equal(cfg_errors_count(errs), 2); /* each that is not set, and nothing that follows from it */
+    cfg_errors_free(&errs);
+}
+
 static void inputs_are_names_or_one_key_mappings(void **state)
 {
     struct settings *s = parse("streams:\n"
@@ -547,6 +566,7 @@ int main(void)
         cmocka_unit_test(the_least_configuration_has_all_defaults),
         cmocka_unit_test(a_compressed_size_alone_leaves_batches_a_part_of_the_spool),
         cmocka_unit_test(everything_said_is_taken),
+        cmocka_unit_test(what_cannot_be_known_here_may_be_all_that_an_address_needs),
         cmocka_unit_test(inputs_are_names_or_one_key_mappings),
         cmocka_unit_test(a_codec_has_its_default_level_or_the_one_given),
         cmocka_unit_test_setup_teardown(a_check_of_what_is_fine_finds_nothing_and_makes_nothing, setup, teardown),
