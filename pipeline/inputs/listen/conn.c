@@ -255,9 +255,11 @@ static void read_some(struct listen_conn *c, size_t most)
     }
 }
 
-void listen_conn_drain(struct listen_conn *c)
+/* A sender whose window was full needs a moment for what it has at hand. */
+bool listen_conn_drain(struct listen_conn *c)
 {
     read_some(c, LISTEN_TURN_BYTES);
+    return c->over || c->shakes || c->ending || (!c->more && !c->held && hub_of(c)->mono - c->heard >= LISTEN_QUIET);
 }
 
 void listen_conn_resume(struct listen_conn *c)

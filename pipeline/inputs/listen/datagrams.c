@@ -110,20 +110,52 @@ static bool take_all(struct listen_port *p)
     return true;
 }
 
-void listen_grams_read(struct listen_port *p)
+bool listen_grams_read(struct listen_port *p)
 {
     if (!listen_port_works(p)) {
         if (p->grams && p->grams->next < p->grams->count)
             listen_conn_hold(p->all);
-        return;
+        return false;
     }
     if (!p->grams)
         p->grams = new_grams(p);
     if (!take_all(p))
-        return;
-    for (unsigned i = 0; i < LISTENER_BURST && receive(p); i++)
-        if (!take_all(p) || p->grams->count < p->grams->room)
-            return;
+        return false;
+    for (unsigned i = 0; i < LISTENER_BURST; i++) {
+        if (!receive(p))
+            return true;
+        if (!take_all(p))
+            return false;
+    }
+    return false;
+}
+
+/* By the kernel, since this was asked last. */
+static uint32_t dropped_since(struct listen_port *p)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0}, more;
+    socklen_t n = sizeof(info);
+
+    if (p->scheme->kind != LISTEN_UDP || getsockopt(p->fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
+        return 0;
+    more = info[SK_MEMINFO_DROPS] - p->dropped; /* it begins anew behind 2^32 */
+    p->dropped = info[SK_MEMINFO_DROPS];
+    return more;
+}
+
+void listen_grams_give_up(struct listen_port *p)
+{
+    nsec until = clock_mono() + LISTEN_DRAIN;
+    uint64_t n = dropped_since(p);
+
+    if (p->grams)
+        n += p->grams->count - p->grams->next;
+    while (recv(p->fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0 && clock_mono() < until)
+        n++;
+    if (n > 0)
+        log_warn("an address is closed: datagrams that had come there and were not taken are lost",
+                 KS("listener", p->shown), KU("datagrams", n),
+                 KS("hint", "what comes while nobody listens is lost, too; senders that speak RELP send it again"));
 }
 
 /* What nobody else takes is the last one's. */
@@ -136,14 +168,9 @@ static struct listen_route *of_the_rest(struct listen_port *p)
 
 void listen_grams_count(struct listen_port *p)
 {
-    uint32_t info[SK_MEMINFO_VARS] = {0}, more;
-    socklen_t n = sizeof(info);
     struct listen_route *r = of_the_rest(p);
+    uint32_t more = r ? dropped_since(p) : 0;
 
-    if (!r || getsockopt(p->fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
-        return;
-    more = info[SK_MEMINFO_DROPS] - p->dropped; /* it begins anew behind 2^32 */
-    p->dropped = info[SK_MEMINFO_DROPS];
     if (more)
         listen_lost(r, more);
 }

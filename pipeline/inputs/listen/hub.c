@@ -144,16 +144,19 @@ void listen_port_look(struct listen_port *p)
         listen_conn_poll(c);
 }
 
-void listen_port_drain(struct listen_port *p)
+bool listen_port_drain(struct listen_port *p)
 {
     struct listen_conn *c;
+    bool dry = true;
 
     if (!listen_port_works(p) || p->protocol->acknowledges)
-        return;
+        return true;
     if (takes_datagrams(p))
-        listen_grams_read(p);
+        return listen_grams_read(p);
+    accept_some(p);
     TAILQ_FOREACH(c, &p->conns, link)
-        listen_conn_drain(c);
+        dry &= listen_conn_drain(c);
+    return dry;
 }
 
 void listen_hub_add(struct listen_hub *h, struct listen_port *p)
@@ -186,6 +189,8 @@ void listen_hub_drop(struct listen_port *p)
 
     TAILQ_REMOVE(&h->ports, p, link);
     h->port_count--;
+    if (takes_datagrams(p))
+        listen_grams_give_up(p);
     while ((c = TAILQ_FIRST(&p->conns)))
         listen_conn_end(c);
     if (p->all)

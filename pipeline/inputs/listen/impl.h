@@ -68,8 +68,8 @@ struct input {
     struct listen_place places[LISTEN_ADDRESSES_MAX];
     size_t place_count;
     struct loop_post post, leave;
-    nsec leave_until;        /* mono */
-    TAILQ_ENTRY(input) link; /* the hub's, while it stands at any port */
+    nsec read_until, leave_until; /* mono; it leaves: it reads on, and waits for what it has read; 0: not */
+    TAILQ_ENTRY(input) link;      /* the hub's, while it stands at any port */
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
@@ -209,8 +209,8 @@ void listen_hub_wake(struct listen_hub *h);                           /* the tur
 void listen_hub_add(struct listen_hub *h, struct listen_port *p);
 void listen_hub_drop(struct listen_port *p); /* closes it, with its connections */
 bool listen_port_works(const struct listen_port *p);
-void listen_port_look(struct listen_port *p);  /* it may have begun to work, or stopped */
-void listen_port_drain(struct listen_port *p); /* takes what has come already */
+void listen_port_look(struct listen_port *p);             /* it may have begun to work, or stopped */
+MUST_CHECK bool listen_port_drain(struct listen_port *p); /* takes what has come already. False: there may be more */
 
 /* attach.c, on the main thread */
 MUST_CHECK int listen_attach(struct input *in, const char *text, struct err *e);
@@ -218,7 +218,8 @@ void listen_detach_all(struct input *in);
 
 /* conn.c. -1 fd: the one for datagrams. NULL: there is none, and the descriptor is closed. */
 struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct sockaddr *from, socklen_t n);
-void listen_conn_drain(struct listen_conn *c);  /* reads all that is there, before its input goes */
+MUST_CHECK bool listen_conn_drain(
+    struct listen_conn *c); /* reads what is there, before its input goes. False: there may be more */
 void listen_conn_resume(struct listen_conn *c); /* there may be room again */
 void listen_conn_dirty(struct listen_conn *c);
 void listen_conn_turn(struct listen_conn *c); /* it is dirty */
@@ -232,8 +233,9 @@ void listen_conn_leave_budget(struct listen_conn *c); /* whose it was goes, unti
 void listen_conn_say(struct listen_conn *c, const char *what, const char *why, const char *hint);
 
 /* datagrams.c */
-void listen_grams_read(struct listen_port *p);
-void listen_grams_count(struct listen_port *p); /* what the kernel dropped */
+bool listen_grams_read(struct listen_port *p);    /* false: there may be more, or there is no room for it */
+void listen_grams_count(struct listen_port *p);   /* what the kernel dropped */
+void listen_grams_give_up(struct listen_port *p); /* it is closed: what lies in it still? */
 void listen_grams_free(struct listen_port *p);
 
 /* route.c */

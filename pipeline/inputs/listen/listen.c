@@ -219,17 +219,7 @@ static void begin_to_leave(void *arg)
     struct listen_hub *h = in->hub;
 
     listen_hub_time(h);
-    for (size_t i = 0; i < in->place_count; i++)
-        listen_port_drain(in->places[i].port);
-    for (size_t i = 0; i < in->place_count; i++) {
-        struct listen_port *p = in->places[i].port;
-
-        if (p->scheme->kind == LISTEN_UDP)
-            listen_grams_count(p);
-        in->places[i].on = false;
-        p->wait_until = h->mono + LISTEN_PARKED;
-        listen_port_look(p);
-    }
+    in->read_until = h->mono + LISTEN_DRAIN;
     in->leave_until = h->mono + LISTEN_LINGER;
     listen_route_look(in);
     listen_hub_again(h);

@@ -220,10 +220,38 @@ static void say_left(struct input *in)
              KS("hint", "a sender that waits for acknowledgements (RELP, forward) would send it again"));
 }
 
+/* True: it has read what had come, or as much of it as there was time for, and reads no more. */
+static bool has_read(struct input *in)
+{
+    struct listen_hub *h = hub_of(in);
+    bool dry = true;
+
+    if (!in->read_until)
+        return true;
+    for (size_t i = 0; i < in->place_count; i++)
+        dry &= listen_port_drain(in->places[i].port);
+    if (!dry && h->mono < in->read_until)
+        return false;
+    in->read_until = 0;
+    for (size_t i = 0; i < in->place_count; i++) {
+        struct listen_port *p = in->places[i].port;
+
+        listen_grams_count(p);
+        in->places[i].on = false;
+        p->wait_until = h->mono + LISTEN_PARKED;
+        listen_port_look(p);
+    }
+    return true;
+}
+
 static void leave_when_safe(struct input *in)
 {
     struct listen_hub *h = hub_of(in);
 
+    if (in->leave_until && !has_read(in)) {
+        listen_hub_again(h);
+        return;
+    }
     if (!in->leave_until || (!window_is_idle(&in->route.window) && h->mono < in->leave_until)) {
         if (in->leave_until)
             listen_hub_again(h);

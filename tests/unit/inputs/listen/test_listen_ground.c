@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -41,6 +42,8 @@ static struct listen_route *route_of(struct listen_conn *c, struct slice line)
     return NULL;
 }
 
+static sem_t waits, go_on;
+
 /* False: later. */
 static bool take(struct listen_conn *c, struct slice line)
 {
@@ -52,6 +55,8 @@ static bool take(struct listen_conn *c, struct slice line)
         return listen_mark(c, ++s->questions);
     if (slice_is(line, "who"))
         return listen_answer(c, slice_str(listen_peer(c))) == 0;
+    if (slice_is(line, "wait"))
+        return sem_post(&waits) == 0 && sem_wait(&go_on) == 0;
     if (slice_is(line, "bye")) {
         listen_end(c, NULL, NULL);
         return true;
@@ -376,19 +381,21 @@ struct seen {
     nsec idle;
     int receive_buffer;
     nsec older; /* as if that much time had passed */
+    struct sockaddr_in at;
 };
 
 static void look_at(void *arg)
 {
     struct seen *s = arg;
     const struct listen_port *p = TAILQ_FIRST(&s->hub->ports);
-    socklen_t n = sizeof(s->receive_buffer);
+    socklen_t n = sizeof(s->receive_buffer), at_length = sizeof(s->at);
     struct listen_conn *c;
 
     s->there = s->begun = s->held = s->unread = s->kept = 0;
     s->connections = p->connections;
     s->idle = p->idle;
     getsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &s->receive_buffer, &n);
+    getsockname(p->fd, (struct sockaddr *)&s->at, &at_length);
     TAILQ_FOREACH(c, &p->conns, link) {
         s->there++;
         s->begun += c->in.n > 0;
@@ -430,6 +437,59 @@ static void other_options_are_taken_up_by_an_address_that_stays(void **state)
     assert_int_equal(stat(rig_path(&b.r, "d"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
     bench_release(&b);
+}
+
+/* Sends so many lines at most, and as many bytes as find room. Returns how many lines were whole. */
+static uint64_t send_lines(int fd, size_t most)
+{
+    static char line[1000];
+    size_t sent = 0;
+
+    memset(line, 'x', sizeof(line));
+    line[sizeof(line) - 1] = '\n';
+    while (sent < most * sizeof(line)) {
+        ssize_t n =
+            send(fd, line + sent % sizeof(line), sizeof(line) - sent % sizeof(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n <= 0)
+            break;
+        sent += (size_t)n;
+    }
+    return sent / sizeof(line);
+}
+
+/* Much more than is read in one go lies in the socket when it is told to stop. */
+static void what_has_come_before_a_stop_is_taken(void **state)
+{
+    const char *const schemes[] = {"tcp", "udp"};
+
+    (void)state;
+    assert_int_equal(sem_init(&waits, 0, 0) | sem_init(&go_on, 0, 0), 0);
+    for (int udp = 0; udp < 2; udp++) {
+        struct seen s = {.begun = 0};
+        struct bench b;
+        uint64_t lines;
+        int fd;
+
+        bench_init(&b);
+        b.conf.listen.receive_buffer = 4 * MIB;
+        bench_listen(&b, schemes[udp], "127.0.0.1:0");
+        rig_start(&b.r);
+        look(&b, &s);
+        fd = socket(AF_INET, udp ? SOCK_DGRAM : SOCK_STREAM, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&s.at, sizeof(s.at)), 0);
+        say(fd, "wait\n");
+        sem_wait(&waits);
+        lines = send_lines(fd, LIMIT(udp ? (size_t)s.receive_buffer / 4096 : 10000, 60));
+        b.r.ops->stop(b.r.in);
+        sem_post(&go_on);
+        assert_true(b.r.ops->stopped(b.r.in, NSEC_NEVER));
+        assert_int_equal(rig_incoming(&b.r), lines);
+        close(fd);
+        bench_release(&b);
+    }
+    sem_destroy(&waits);
+    sem_destroy(&go_on);
 }
 
 static void an_address_is_the_same_however_it_is_written(void **state)
@@ -778,6 +838,7 @@ int main(void)
         cmocka_unit_test(what_was_lost_with_its_input_is_never_called_safe),
         cmocka_unit_test(only_so_many_are_connected),
         cmocka_unit_test(other_options_are_taken_up_by_an_address_that_stays),
+        cmocka_unit_test(what_has_come_before_a_stop_is_taken),
         cmocka_unit_test(an_address_is_the_same_however_it_is_written),
         cmocka_unit_test(a_path_that_is_too_long_with_its_folder_is_said),
         cmocka_unit_test(messages_without_an_end_do_not_stop_all_others),
