@@ -44,6 +44,10 @@ class Sender:
                                             env={**os.environ, "LD_LIBRARY_PATH": os.path.join(self.root, "lib-all")})
         return self
 
+    def feed(self, lines):
+        with open(self.lines, "ab") as f:
+            f.write(lines)
+
     def end(self):
         if self.process and self.process.poll() is None:
             self.process.kill()
@@ -112,9 +116,8 @@ def listener(t, way, port, **more):
     return {"syslog": {"listen": f"{way}://127.0.0.1:{port}", **tls, **more}}
 
 
-def write_lines(t, first, count):
-    with open(t.path("lines"), "ab") as f:
-        f.write(b"".join(b"number %d \xc3\xbc\n" % n for n in range(first, first + count)))
+def numbered(first, count):
+    return b"".join(b"number %d \xc3\xbc\n" % n for n in range(first, first + count))
 
 
 def numbers(t, way):
@@ -137,15 +140,15 @@ def sends(t, kind):
     d = t.daemon({"streams": {way: stream({"file": {"path": t.path(way)}}, inputs=[listener(t, way, port)], interval="0s")
                               for way, port in ports.items()}}).start()
     sender = kind(t, ports).start()
-    write_lines(t, 0, COUNT)
+    sender.feed(numbered(0, COUNT))
     for way in ports:
         wait_until(f"all is there by {way}", lambda way=way: len(numbers(t, way)) + lost(d, way) == COUNT, 60, period=0.2)
         assert len(set(numbers(t, way))) == COUNT or way == "udp", way
     # It dies while it is sent to, and is back at once.
-    write_lines(t, COUNT, COUNT)
+    sender.feed(numbered(COUNT, COUNT))
     d.kill9()
     d.start()
-    write_lines(t, 2 * COUNT, COUNT)
+    sender.feed(numbered(2 * COUNT, COUNT))
     for way in ports:
         wait_until(f"it goes on by {way}", lambda way=way: numbers(t, way)[-1] >= 2 * COUNT, 60, period=0.2)
         if way.startswith("relp"):
