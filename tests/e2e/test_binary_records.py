@@ -7,6 +7,7 @@ one that is too large.
 import base64
 import gzip
 import json
+import socket
 import threading
 
 import backups
@@ -34,6 +35,7 @@ from test_kafka import kafka
 from test_kinesis import KEYS
 from test_mqtt import mqtt
 from test_sqs import sqs
+from test_syslog import Relp
 from test_transform import script
 
 UNTOUCHED = "function transform(r) return r end"
@@ -152,6 +154,79 @@ class Exec(Lines):
 
     def send(self, d, some):
         self.write(some)
+
+
+class Fifo(Lines):
+    def config(self):
+        return {"fifo": {"path": self.t.path("pipe")}}
+
+    def write(self, some):
+        with open(self.t.path("pipe"), "wb") as f:
+            f.write(b"".join(r + b"\n" for r in some))
+
+    def send(self, d, some):
+        self.write(some)
+
+    def check_too_large(self, d):
+        self.write([b"y" * (self.most() + 1)])
+        super().check_too_large(d)
+
+
+class Syslog(Input):
+    """By RELP, which says how long a message is; line breaks and zeros at its end are none of it."""
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.client = Relp(free_port())
+
+    def config(self):
+        return {"syslog": {"listen": f"relp://127.0.0.1:{self.client.port}", "format": "raw"}}
+
+    def carries(self, record):
+        return record == record.rstrip(b"\n\r\0") != b""
+
+    def most(self):
+        return 1000 * KIB
+
+    def send(self, d, some):
+        self.client.connect()
+        self.client.send_all(some)
+
+    def check_too_large(self, d):
+        self.client.connect()
+        self.client.send_all([b"y" * (self.most() + 1)])
+        d.wait_logged(f"longer than {self.most():,} bytes")
+
+
+class Statsd(Lines):
+    """Blanks at both ends of a line are none of it."""
+
+    def __init__(self, t):
+        super().__init__(t)
+        self.port = free_port()
+
+    def config(self):
+        return {"statsd": {"listen": f"tcp://127.0.0.1:{self.port}", "format": "raw"}}
+
+    def carries(self, record):
+        return super().carries(record) and record == record.strip() != b""
+
+    def most(self):
+        return 1024 * KIB
+
+    def write(self, some):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as s:
+            s.sendall(b"".join(r + b"\n" for r in some))
+            s.shutdown(socket.SHUT_WR)
+            assert s.recv(1) == b""
+
+    def send(self, d, some):
+        self.write(some)
+
+    def check_too_large(self, d):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as s:
+            s.sendall(b"y" * (self.most() + 256 * KIB))
+            d.wait_logged("a message is longer than may be")
 
 
 class Sqs(Input):
@@ -414,8 +489,8 @@ class Mqtt(Queue):
 
 
 INPUTS = {
-    "api": Api, "tail": Tail, "stdin": Stdin, "exec": Exec, "sqs": Sqs, "sns": Sns, "kafka": Kafka, "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10,
-    "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts, "splunk_hec": SplunkHec, "loki": Loki,
+    "api": Api, "tail": Tail, "stdin": Stdin, "exec": Exec, "fifo": Fifo, "syslog": Syslog, "statsd": Statsd, "sqs": Sqs, "sns": Sns, "kafka": Kafka,
+    "kinesis": Kinesis, "amqp091": Amqp091, "amqp10": Amqp10, "stomp": Stomp, "mqtt": Mqtt, "http": HttpPosts, "splunk_hec": SplunkHec, "loki": Loki,
 }
 
 

@@ -54,6 +54,12 @@ class Relp:
                 break
         return self.answered
 
+    def send_all(self, some):
+        """Any bytes, one after the other, on a new connection."""
+        for number, text in enumerate(some, 2):
+            self.sock.sendall(b"%d syslog %d %s\n" % (number, len(text), text))
+            assert self.answer() == (number, b"200 OK")
+
     def close(self):
         self.sock.sendall(b"999 close 0\n")
         assert self.answer() == (999, b"")
