@@ -51,6 +51,7 @@ OWN = {
     "RecordDeAggregation.InvalidKpl": ("an aggregated record of the KPL is damaged", "look at what wrote it"),
     "DynamicPartitioning.MetadataExtractionFailed": ("a partition key's query finds no value in the record, and has no `default`", "a `default` for the key, or another query; then `sluice redrive`"),
     "DynamicPartitioning.KeysTooLarge": ("the keys of the record are larger together than they may be", "use shorter ones"),
+    "Delivery.TooFarBehind": ("more than `max_behind` waited for this destination, and it had no place for the batch, so it was not asked", "make it faster, or raise `deliveries_in_flight` or `max_behind`; then `sluice redrive`"),
     "When.PatternGaveUp": ("the pattern of a destination's `when` ran into its limits on this record, so nobody knows whether it is meant for there", "a simpler pattern; then `sluice redrive`"),
     "RecordTooLarge": ("the record alone is larger than a body of this destination may be", "raise `body_limit` where there is one, or cut it in a script"),
     "Refused": ("refused, and more different reasons were given in this batch than are kept", "the others of the batch say more"),

@@ -90,7 +90,7 @@ struct delivery_host {
     struct transform_instances *line; /* NULL: no transforms; handed to transform() */
     bool single;                      /* they take one batch after the other, in the order of the seals */
     bool holds;                       /* one of them has a batch in its memory as a whole */
-    bool far_behind;                  /* further than it may be: what fails has had its time (settings: max_behind) */
+    bool far_behind;                  /* more waits than may (settings: max_behind): what fails has had its time */
     nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;
     struct chronicle *chronicle;   /* NULL: nobody wants to know */
@@ -126,6 +126,7 @@ struct delivery {
         struct delivery *d); /* after every event, the last thing that is done: the delivery may be gone behind it */
 
     bool returned;                  /* its records went back to their source */
+    bool diverted;                  /* they go to the backup: delivery_divert() */
     bool is_piece;                  /* it is staged, and has no seal */
     struct spool_cursor end;        /* of a piece */
     uint64_t staged_bytes;          /* of a piece that is staged in several: so far */
@@ -226,6 +227,10 @@ MUST_CHECK bool delivery_give_back(struct delivery *d);
 
 /* Its turn with the transform has come. False: no memory for it now; nothing was started. */
 MUST_CHECK bool delivery_transform(struct delivery *d);
+
+/* All its records go to the backup, and the destination is not asked: too much waits for it (settings: max_behind). One that was just made,
+ * of a host that has a backup. After a restart it is a delivery like any other. */
+void delivery_divert(struct delivery *d);
 
 /* What waits to be tried again is, at once, and as if it had failed for the first time. */
 void delivery_retry_now(struct delivery *d);

@@ -34,7 +34,8 @@ struct generation {
     struct target destination, *backup; /* backup: NULL when there is none */
     struct transform_instances *line;   /* NULL: no transforms */
     uint32_t version;                   /* spool_config_version() */
-    unsigned open;                      /* seals that are not settled */
+    unsigned open;                      /* seals that are not settled, */
+    unsigned diverted;                  /* and of them, those that go to the backup */
     size_t staged; /* the piece under way and parcels that are its own (staging.h), and not settled, sealed or not */
     struct stage_parcels closed;                          /* of these, those that wait for a place */
     struct delivery *untransformed, **untransformed_last; /* that wait for their turn, in the order of their seals */

@@ -6,6 +6,7 @@
  *     undo.c        how far they are, in the journal; removes what nobody will complete
  *     note.c        names, and the note in the journal
  *     made.c        the memory of what a transform made
+ *     standing.c    what it waits for
  *     report.c      what the log says
  *
  * What goes upwards is d->ended(), after every event.

@@ -11,6 +11,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/places.h"
+#include "pipeline/delivery/outlet_behind.h"
 #include "pipeline/delivery/outlet_publish.h"
 #include "pipeline/delivery/outlet_source.h"
 #include "pipeline/delivery/outlet_transforms.h"
@@ -160,6 +161,13 @@ static void add_open(struct outlet *o, struct delivery *d)
     generation_of(d->host)->open++;
 }
 
+/* It needs no place at the destination. */
+static void divert(struct delivery *d)
+{
+    delivery_divert(d);
+    generation_of(d->host)->diverted++;
+}
+
 static void remove_open(struct outlet *o, struct delivery *d)
 {
     struct delivery **p = &o->open;
@@ -173,6 +181,7 @@ static void remove_open(struct outlet *o, struct delivery *d)
     }
     o->open_count--;
     generation_of(d->host)->open--;
+    generation_of(d->host)->diverted -= d->diverted;
 }
 
 /* The open batch begins anew with it: it is a range of the spool and nothing else. */
@@ -284,7 +293,7 @@ static bool batch_is_due(const struct outlet *o)
 /* What an older generation does not get rid of holds up nothing that goes elsewhere. */
 static bool has_place(const struct outlet *o, const struct generation *g)
 {
-    struct places p = {.max = (unsigned)g->conf->in_flight, .open = g->open};
+    struct places p = {.max = (unsigned)g->conf->in_flight, .open = g->open - g->diverted};
 
     if (o->orders.held || o->open_count - g->open >= OPEN_DELIVERIES_MAX)
         return false;
@@ -293,7 +302,7 @@ static bool has_place(const struct outlet *o, const struct generation *g)
     for (const struct delivery *d = o->open; d; d = d->next_open) {
         struct delivery_wait w = delivery_wait(d);
 
-        if (d->host != &g->host || d->is_piece)
+        if (d->host != &g->host || d->is_piece || d->diverted)
             continue;
         if (w.waits && w.own_fault) {
             p.own_fault++;
@@ -306,6 +315,18 @@ static bool has_place(const struct outlet *o, const struct generation *g)
     return places_are_free(&p);
 }
 
+enum way { NO_WAY, TO_DESTINATION, TO_BACKUP };
+
+/* While too much waits for the destination, and it has its hands full, the rest goes to the backup: whether it fails, is slow or does not
+ * answer at all is the same to the spool. */
+static enum way way_out(const struct outlet *o, const struct generation *g)
+{
+    if (has_place(o, g))
+        return TO_DESTINATION;
+    return o->far_behind && g->backup && !o->orders.held && g->diverted < (unsigned)g->conf->in_flight ? TO_BACKUP
+                                                                                                       : NO_WAY;
+}
+
 /* May the next batch be cut? Of a partitioned stream it is a piece. The one before is the last one's that settings were replaced after,
  * perhaps, and the cut is behind it only when it is staged. */
 static bool takes_batches(struct outlet *o)
@@ -314,19 +335,23 @@ static bool takes_batches(struct outlet *o)
 
     if (g->conf->partitioned)
         return staging_takes(&o->staging, g->staged) && !o->orders.held;
-    return o->staging.step == STAGING_IDLE && has_place(o, g);
+    return o->staging.step == STAGING_IDLE && way_out(o, g) != NO_WAY;
 }
 
 static void begin_batch(struct outlet *o, const struct seal *next, const struct spool_cursor *end)
 {
     struct delivery_host *h = &o->generations.newest->host;
+    struct delivery *d;
 
-    if (!h->conf->partitioned) {
-        add_open(o, delivery_new(h, next, end));
+    if (h->conf->partitioned) {
+        staging_cut(&o->staging);
+        add_open(o, delivery_new_piece(h, next, end));
         return;
     }
-    staging_cut(&o->staging);
-    add_open(o, delivery_new_piece(h, next, end));
+    d = delivery_new(h, next, end);
+    if (way_out(o, o->generations.newest) == TO_BACKUP)
+        divert(d);
+    add_open(o, d);
 }
 
 /* As much may be in the spool for the outlet that wants most. */
@@ -389,9 +414,16 @@ static void deliver_parcels(struct outlet *o, bool flush)
     staging_turn(&o->staging, &o->generations.newest->host, flush && all);
     for (struct generation *g = o->generations.newest; g; g = g->older) {
         struct stage_parcel *p;
+        enum way way;
 
-        while (has_place(o, g) && (p = staging_next(&o->staging, &g->host, g == o->generations.newest)))
-            add_open(o, delivery_new_parcel(&g->host, p));
+        while ((way = way_out(o, g)) != NO_WAY &&
+               (p = staging_next(&o->staging, &g->host, g == o->generations.newest))) {
+            struct delivery *d = delivery_new_parcel(&g->host, p);
+
+            if (way == TO_BACKUP)
+                divert(d);
+            add_open(o, d);
+        }
     }
 }
 
@@ -440,39 +472,6 @@ static void give_up_waiting_piece(struct outlet *o)
         done(d->host, d);
 }
 
-static void change_far_behind(struct outlet *o, uint64_t bytes, uint64_t limit)
-{
-    o->far_behind = !o->far_behind;
-    if (!o->far_behind) {
-        log_info("a destination is within max_behind again", KS("stream", settings_label(o->conf)), KU("bytes", bytes));
-        chronicle_event(&o->chronicle, o->loop->wall, "within max_behind again");
-        return;
-    }
-    log_warn("a destination is further behind than max_behind: what fails goes to the backup at once",
-             KS("stream", settings_label(o->conf)), KU("bytes", bytes), KU("max_behind", limit),
-             KS("hint", "make the destination take records; then `sluice redrive`"));
-    chronicle_event(&o->chronicle, o->loop->wall, "further behind than max_behind");
-    for (struct delivery *d = o->open; d && !o->orders.held; d = d->next_open)
-        delivery_retry_now(d); /* the attempt that decides */
-}
-
-/* A little less than the limit ends it, so that it does not change with each batch. */
-static void look_how_far_behind(struct outlet *o)
-{
-    const struct stream_settings *conf = o->generations.newest->conf;
-    uint64_t limit = conf->max_behind, bytes;
-    struct spool_books b;
-
-    if (!limit && !o->far_behind)
-        return;
-    spool_books(o->reader, &b);
-    bytes = b.spooled_bytes; /* what is staged for it among them */
-    if (o->far_behind ? !limit || bytes < limit - limit / 8 : bytes > limit)
-        change_far_behind(o, bytes, limit);
-    for (struct generation *g = o->generations.newest; g; g = g->older)
-        g->host.far_behind = o->far_behind;
-}
-
 static const struct outlet_source_ops SOURCE_OPS = {.has_place = has_place, .open = add_open, .done = done};
 
 static void pump(struct outlet *o)
@@ -486,7 +485,7 @@ static void pump(struct outlet *o)
         return;
     }
     outlet_orders_turn(o);
-    look_how_far_behind(o);
+    outlet_behind_look(o);
     if (o->begins_anew)
         give_up_waiting_piece(o);
     if (o->conf->at_source)

@@ -159,8 +159,11 @@ static void take_made_records(struct delivery *d, struct attempt *s)
 
 bool delivery_ship_with(struct delivery *d)
 {
-    struct attempt *s = new_part(d, PART_RECORDS);
+    struct attempt *s;
 
+    if (d->diverted)
+        return false;
+    s = new_part(d, PART_RECORDS);
     prepare_records(d, s);
     return attempt_start_with(s);
 }
@@ -180,10 +183,37 @@ void delivery_encoded(struct delivery *d)
     attempt_made(d->parts[PART_RECORDS]);
 }
 
+static void refuse_all(struct delivery *d)
+{
+    struct sink_refusal why = {.code = "Delivery.TooFarBehind"};
+
+    snprintf(why.message, sizeof(why.message),
+             "more than `max_behind` waited for this destination, so it was not asked to take the record");
+    for (uint64_t i = outcomes_next_pending(&d->outcomes, 0); i < d->outcomes.count;
+         i = outcomes_next_pending(&d->outcomes, i + 1))
+        outcomes_refuse(&d->outcomes, i, &why);
+}
+
+void delivery_divert(struct delivery *d)
+{
+    assert(d->host->backup && !d->is_piece);
+    d->diverted = true;
+    if (!d->parts[PART_RECORDS])
+        return;
+    assert(d->parts[PART_RECORDS]->step == ATTEMPT_QUEUED);
+    delivery_part_release(&d->parts[PART_RECORDS]);
+    delivery_ship(d, PART_RECORDS);
+}
+
 void delivery_ship(struct delivery *d, enum delivery_part part)
 {
-    struct attempt *s = new_part(d, part);
+    struct attempt *s;
 
+    if (part == PART_RECORDS && d->diverted) {
+        refuse_all(d);
+        part = PART_ERRORS;
+    }
+    s = new_part(d, part);
     s->content_type = "application/x-ndjson"; /* of error lines */
     switch (part) {
     case PART_SOURCE:
@@ -233,54 +263,6 @@ void delivery_parts_release(struct delivery *d)
 {
     for (size_t i = 0; i < PART_COUNT; i++)
         delivery_part_release(&d->parts[i]);
-}
-
-struct delivery_wait delivery_wait(const struct delivery *d)
-{
-    struct delivery_wait w = {.waits = d->work == WORK_PAUSED, .own_fault = true, .since = d->paused_since};
-
-    if (w.waits)
-        w.own_fault = false;
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        const struct attempt *s = d->parts[i];
-
-        if (!s || s->step == ATTEMPT_IDLE)
-            continue;
-        if (s->step != ATTEMPT_WAITING)
-            return (struct delivery_wait){.waits = false};
-        w.waits = true;
-        w.own_fault = w.own_fault && target_is_its_own_fault(s->target, &s->slot);
-        if (!w.since || (s->slot.stuck_since && s->slot.stuck_since < w.since))
-            w.since = s->slot.stuck_since;
-    }
-    if (d->work == WORK_TURN || d->work == WORK_TRANSFORMING || d->work == WORK_STAGING)
-        w.waits = false;
-    return w;
-}
-
-struct delivery_trouble delivery_trouble(const struct delivery *d)
-{
-    struct delivery_trouble t = {.since = 0};
-
-    if (d->paused_since || d->refused_since)
-        t = (struct delivery_trouble){d->paused_since ? d->paused_since : d->refused_since,
-                                      true,
-                                      d->paused_code,
-                                      d->paused_message,
-                                      d->paused_hint,
-                                      false};
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        const struct attempt *s = d->parts[i];
-
-        if (!s || !s->slot.stuck_since || (t.since && s->slot.stuck_since >= t.since))
-            continue;
-        if (s->step == ATTEMPT_SENDING) /* the verdict belongs to whoever sends or judges */
-            t = (struct delivery_trouble){.since = s->slot.stuck_since};
-        else
-            t = (struct delivery_trouble){s->slot.stuck_since, s->verdict.misconfigured, s->verdict.code,
-                                          s->verdict.message,  s->verdict.hint,          s->target == d->host->backup};
-    }
-    return t;
 }
 
 /* --- judging an attempt ---------------------------------------------------------------------------------------------- */

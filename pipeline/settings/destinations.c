@@ -34,8 +34,9 @@ const struct cfg_field settings_outlet_fields[] = {
      .min = MIB,
      .max = 1024 * 1024 * GIB,
      .help =
-         "while more bytes than this wait in the spool for it, a delivery that fails goes to the backup at once, as if "
-         "`retry.duration` were over; left out: each has its time, and at spool.limit inputs are pushed back"},
+         "while more bytes than this wait in the spool for it, what it fails to take goes to the backup at once, as if "
+         "`retry.duration` were over, and so do batches that it has no place for, because it is slow or does not "
+         "answer; left out: each has its time, and at spool.limit inputs are pushed back"},
     {.name = "when",
      .type = CFG_CUSTOM,
      .bind = settings_when_bind,

@@ -103,8 +103,8 @@ static inline void error_one(const struct encoder_in *in, struct encoder_out *ou
 
     if (outcomes_at(f, position) != OUTCOME_REFUSED || out->taken >= in->records.window)
         return;
-    if (!in->records.source->list && kind_of(seq) == DECAYING) {
-        W.decayed[seq] = true;
+    if (!in->records.source->list && (kind_of(seq) == DECAYING || kind_of(seq) == DAMAGED)) {
+        W.decayed[seq] = kind_of(seq) == DECAYING;
         outcomes_lose(f, position);
         return;
     }

@@ -77,6 +77,7 @@ struct scene {
     enum body_trouble trouble;
     bool transform_fails_once;
     bool pauses;       /* at any moment, and is resumed at any other */
+    bool diverted;     /* the first seal; with a backup only */
     unsigned refusals; /* times that there is no memory */
     enum { LIFE_ONE, LIFE_STOP, LIFE_CRASH } life;
 };

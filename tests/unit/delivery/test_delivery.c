@@ -853,6 +853,83 @@ static void what_is_given_up_is_removed_from_the_destination(void **state)
     play_ranges(0, true);
 }
 
+/* --- far behind ------------------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void wait_at_gate(void *ctx)
+{
+    (void)ctx;
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+}
+
+enum { FAR_RECORDS = 40, FAR_BYTES = 64 };
+
+static void put_of(struct rig *r, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        char record[FAR_BYTES];
+
+        memset(record, 'x', sizeof(record));
+        record[sizeof(record) - 1] = '\0';
+        rig_put(r, (const char *const[]){record}, 1);
+    }
+}
+
+static uint64_t waiting_bytes(struct rig *r)
+{
+    struct spool_books b;
+
+    spool_books(spool_reader(r->stream->spool, 0), &b);
+    return b.spooled_bytes;
+}
+
+static void note_numbers(const struct fake *f, unsigned seen[FAR_RECORDS + 1])
+{
+    for (size_t i = 0; i < f->delivered_count; i++)
+        for (uint64_t n = fake_got(f, i)->first; n <= fake_got(f, i)->last; n++)
+            seen[n]++;
+}
+
+/* The destination fails nothing: it does not answer. What is more than may wait goes to the backup, and as soon as it answers it gets what is
+ * within the limit. */
+static void one_that_does_not_answer_keeps_no_more_than_its_limit(void **state)
+{
+    struct rig *r = rig_new(&fake_plain, &fake_plain);
+    time_t end = time(NULL) + WAIT_S;
+    unsigned seen[FAR_RECORDS + 1] = {0};
+    struct spool_books b;
+
+    (void)state;
+    r->conf.buffer_size = FAR_BYTES;
+    r->conf.in_flight = 2;
+    r->conf.max_behind = FAR_RECORDS / 2 * FAR_BYTES;
+    r->destination.during = wait_at_gate;
+    pthread_mutex_lock(&gate);
+    rig_start(r);
+    put_of(r, 0, FAR_RECORDS / 2);
+    spool_books(spool_reader(r->stream->spool, 0), &b);
+    assert_int_equal(b.spooled, FAR_RECORDS / 2); /* all of it is within the limit */
+    put_of(r, FAR_RECORDS / 2, FAR_RECORDS);
+    while (waiting_bytes(r) > r->conf.max_behind) {
+        usleep(1000);
+        assert_true(time(NULL) < end);
+    }
+    pthread_mutex_unlock(&gate);
+    rig_drain(r);
+    spool_books(spool_reader(r->stream->spool, 0), &b);
+    assert_in_range(b.delivered, 1, FAR_RECORDS - 1);
+    rig_check_books(r, b.delivered, FAR_RECORDS - b.delivered, 0);
+    note_numbers(&r->destination, seen);
+    note_numbers(&r->backup, seen);
+    for (unsigned n = 1; n <= FAR_RECORDS; n++)
+        assert_int_equal(seen[n], 1);
+    assert_non_null(strstr(fake_got(&r->backup, 0)->body, "\"errorCode\":\"Delivery.TooFarBehind\""));
+    rig_stop(r);
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -885,6 +962,7 @@ int main(void)
         cmocka_unit_test(a_body_goes_in_ranges_several_at_once),
         cmocka_unit_test(a_range_that_fails_is_sent_again_alone),
         cmocka_unit_test(what_is_given_up_is_removed_from_the_destination),
+        cmocka_unit_test(one_that_does_not_answer_keeps_no_more_than_its_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

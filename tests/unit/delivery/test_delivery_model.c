@@ -57,14 +57,15 @@ static void tell_where(void)
     const struct scene *s = &W.scene;
 
     dup2(errors_fd, STDERR_FILENO);
-    fprintf(stderr,
-            "scene: %u seals of %u, kinds %d %d %d / %d %d %d, backup %d, transform %d, shaped %d, late %d, "
-            "destination %d, backup "
-            "first %d, store %d, trouble %d, transform fails %d, pauses %d, refusals %u, life %d; order %llu:",
-            s->seals, s->records, (int)s->kind[0][0], (int)s->kind[0][1], (int)s->kind[0][2], (int)s->kind[1][0],
-            (int)s->kind[1][1], (int)s->kind[1][2], (int)s->backup, (int)s->transform, s->shaped, s->late,
-            (int)s->destination, (int)s->backup_first, (int)s->store, (int)s->trouble, s->transform_fails_once,
-            s->pauses, s->refusals, (int)s->life, orders);
+    fprintf(
+        stderr,
+        "scene: %u seals of %u, kinds %d %d %d / %d %d %d, backup %d, transform %d, shaped %d, late %d, "
+        "destination %d, backup "
+        "first %d, store %d, trouble %d, transform fails %d, diverted %d, pauses %d, refusals %u, life %d; order %llu:",
+        s->seals, s->records, (int)s->kind[0][0], (int)s->kind[0][1], (int)s->kind[0][2], (int)s->kind[1][0],
+        (int)s->kind[1][1], (int)s->kind[1][2], (int)s->backup, (int)s->transform, s->shaped, s->late,
+        (int)s->destination, (int)s->backup_first, (int)s->store, (int)s->trouble, s->transform_fails_once, s->diverted,
+        s->pauses, s->refusals, (int)s->life, orders);
     FOR_EACH(i, choices.at)
     fprintf(stderr, " %u/%u", choices.taken[i], choices.options[i]);
     fprintf(stderr, "\n");
@@ -101,8 +102,11 @@ static void cut(unsigned seal, unsigned records)
     uint64_t first = seal * RECORDS_MAX + 1;
     struct seal s = {.first = first, .last = first + records - 1, .bytes = records};
     struct spool_cursor end = {.seq = s.last + 1};
+    struct delivery *d = delivery_new(&W.host, &s, &end);
 
-    add_open(delivery_new(&W.host, &s, &end));
+    if (W.scene.diverted && seal == 0)
+        delivery_divert(d);
+    add_open(d);
 }
 
 static void begin_life(void)
@@ -431,6 +435,13 @@ static void check_books(unsigned life_of_settling)
     }
 }
 
+/* Not by who made it; one that is taken up in another life is a delivery like any other. */
+static void check_diverted(void)
+{
+    FOR_EACH(i, W.body_count)
+    MODEL_CHECK(W.bodies[i].life > 1 || W.bodies[i].target != 'd' || W.bodies[i].id.first > RECORDS_MAX);
+}
+
 static bool same_type(const struct body_seen *a, const struct body_seen *b)
 {
     const char *x = a->id.error_type, *y = b->id.error_type;
@@ -505,6 +516,8 @@ static void play(const struct scene *scene)
     if (W.pauses == 1)
         pause_or_resume();
     check_books(1);
+    if (scene->diverted)
+        check_diverted();
     if (ended) {
         end_life(scene->life == LIFE_CRASH);
         live_again();
@@ -731,6 +744,32 @@ static void a_pause_at_any_moment(void **state)
     }
 }
 
+/* Nothing of it goes to the destination, whatever happens; what is beside it does. */
+static void a_batch_that_is_not_to_wait_for_the_destination(void **state)
+{
+    struct scene s = {.seals = 1, .records = 1, .diverted = true};
+
+    (void)state;
+    FOR_EACH(k, KIND_COUNT)
+    FOR_EACH(transform, 3)
+    for (s.life = LIFE_ONE; s.life <= LIFE_CRASH; s.life++) {
+        s.kind[0][0] = (enum kind)k;
+        s.kind[0][1] = (enum kind)((k + 3) % KIND_COUNT);
+        s.records = s.life == LIFE_ONE ? 2 : 1;
+        s.transform = (enum transform_mode)transform;
+        s.backup = (k + transform) % 3 ? BACKUP_FAILED : BACKUP_ALL;
+        s.shaped = (k + s.life) % 2;
+        s.backup_first = transform == TRANSFORM_ANY ? FIRST_FAILS : FIRST_WORKS;
+        play_all_orders(&s);
+    }
+    s = (struct scene){.seals = 2, .records = 1, .diverted = true, .backup = BACKUP_FAILED};
+    FOR_EACH(transform, 2)
+    {
+        s.transform = (enum transform_mode)transform;
+        play_all_orders(&s);
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -773,6 +812,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_record_in_several_steps_and_an_end_at_any_moment, quietly, tell_count),
         cmocka_unit_test_setup_teardown(two_records_in_several_steps, quietly, tell_count),
         cmocka_unit_test_setup_teardown(a_pause_at_any_moment, quietly, tell_count),
+        cmocka_unit_test_setup_teardown(a_batch_that_is_not_to_wait_for_the_destination, quietly, tell_count),
     };
 
     return cmocka_run_group_tests_name("delivery_model", tests, begin, NULL);
