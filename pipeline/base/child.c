@@ -1,12 +1,16 @@
 /* It is forked, since posix_spawn cannot ask the kernel to end it with us. Between fork() and exec only what is safe there is called. */
 #include "pipeline/base/child.h"
 
+#include "pipeline/base/limits.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +45,51 @@ static void behave_as_usual(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Without the libraries' directories: they take memory, which another thread may have held locked at the fork. -1: there is no /proc. */
+static int close_listed(int first)
+{
+    char list[4096];
+    int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long n;
+
+    if (dir < 0)
+        return -1;
+    while ((n = syscall(SYS_getdents64, dir, list, sizeof(list))) > 0) {
+        const struct dirent64 *d;
+
+        for (long at = 0; at < n; at += d->d_reclen) {
+            int fd = 0;
+
+            d = (const void *)(list + at);
+            for (const char *p = d->d_name; *p >= '0' && *p <= '9'; p++)
+                fd = 10 * fd + (*p - '0');
+            if (fd >= first && fd != dir)
+                close(fd);
+        }
+    }
+    close(dir);
+    return (int)n;
+}
+
+/* Ours are closed by exec(); there may be others, of who started us and of libraries. Linux before 5.9 does not know how to close them all, and containers may refuse
+ * it. */
+static int close_from(int first)
+{
+    struct rlimit most;
+
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)first, ~0U, 0) == 0)
+        return 0;
+#endif
+    if (close_listed(first) == 0)
+        return 0;
+    if (getrlimit(RLIMIT_NOFILE, &most) < 0)
+        return -1;
+    for (rlim_t fd = (rlim_t)first; fd < most.rlim_cur && fd < CHILD_FILES_MAX; fd++)
+        close((int)fd);
+    return 0;
+}
+
 /* In the child. Descriptors behind `failed` are closed; that one goes when the program begins. */
 static int arrange_descriptors(int out, int err, int *failed)
 {
@@ -52,7 +101,7 @@ static int arrange_descriptors(int out, int err, int *failed)
     if (*failed != STDERR_FILENO + 1 && dup3(*failed, STDERR_FILENO + 1, O_CLOEXEC) < 0)
         return -1;
     *failed = STDERR_FILENO + 1;
-    return close_range((unsigned)*failed + 1, ~0U, 0);
+    return close_from(*failed + 1);
 }
 
 /* In the child: until it is the program. */

@@ -614,6 +614,8 @@
 /* A program whose lines are read: its words; the environment that it is given; a line of what it says to standard error, and so many of
  * these in so long; how long it has to end when it is asked to, and behind that what it has printed to become safe. Where the system cannot tell of
  * its end, it is looked for. */
+/* Where the kernel neither closes descriptors nor lists them. */
+#define CHILD_FILES_MAX (1 << 20)
 #define EXEC_WORDS_MAX  256
 #define EXEC_ENV_MAX    100
 #define EXEC_SAYS_BYTES 512
