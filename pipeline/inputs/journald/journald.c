@@ -41,7 +41,7 @@ struct input {
     struct slice record; /* in hand */
     bool held;           /* there is one */
     bool at_end;         /* there was no entry when it was looked for last */
-    bool told_finished;
+    bool told_finished, gave_up;
     struct log_limit left_out_log, damaged_log, too_large_log;
 };
 
@@ -77,14 +77,22 @@ static void say_gone(struct input *in, const struct journal_gone *g, nsec now)
              KS("goes_on_at", clock_rfc3339(g->to, to, sizeof(to))), KS("entries_at_most", entries), KS("hint", hint));
 }
 
+#define HINT "look at the folder of the journal and at its rights, and at `journalctl --verify`"
+
+/* With --once nobody waits for it to be there. */
+static void give_up(struct input *in, const struct err *e, nsec now)
+{
+    journal_close(&in->journal);
+    input_health_error(in->env.health, e->msg, HINT, now);
+    log_warn("the journal cannot be read", KS("stream", in->env.stream), KS("input", in->label),
+             KS("source", in->source), KE("cause", e), KS("hint", HINT));
+    in->at_end = in->gave_up = true;
+}
+
 static void failed(struct input *in, const char *doing, const struct err *e, nsec now)
 {
     journal_close(&in->journal);
-    connection_failed(&in->connection,
-                      &(struct connection_trouble){
-                          .doing = doing,
-                          .cause = e->msg,
-                          .hint = "look at the folder of the journal and at its rights, and at `journalctl --verify`"},
+    connection_failed(&in->connection, &(struct connection_trouble){.doing = doing, .cause = e->msg, .hint = HINT},
                       now);
 }
 
@@ -129,10 +137,12 @@ static void begin_journal(struct input *in, nsec now)
 {
     struct err e = {.msg = ""};
 
-    if (open_journal(in, now, &e) < 0)
-        failed(in, "open", &e, now);
-    else
+    if (open_journal(in, now, &e) == 0)
         connection_works(&in->connection, now);
+    else if (in->env.once)
+        give_up(in, &e, now);
+    else
+        failed(in, "open", &e, now);
 }
 
 /* --- entries ------------------------------------------------------------------------------------------------------- */
@@ -281,8 +291,9 @@ static void tell_finished(struct input *in)
     if (!in->env.once || in->told_finished || !in->at_end || in->held || !window_is_idle(&in->window))
         return;
     in->told_finished = true;
-    log_info("the journal is read to its end", KS("stream", in->env.stream), KS("input", in->label),
-             KS("source", in->source));
+    if (!in->gave_up)
+        log_info("the journal is read to its end", KS("stream", in->env.stream), KS("input", in->label),
+                 KS("source", in->source));
     if (in->env.finished)
         in->env.finished(in->env.ctx);
 }
@@ -314,7 +325,7 @@ static void turn(struct input *in)
     nsec now = clock_mono();
 
     look_at_window(in, now);
-    if (!in->journal.j && connection_is_due(&in->connection, now))
+    if (!in->journal.j && !in->gave_up && connection_is_due(&in->connection, now))
         begin_journal(in, now);
     if (in->journal.j) {
         look_at_changes(in, now);

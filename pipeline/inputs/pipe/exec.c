@@ -215,7 +215,7 @@ static void say_failed(struct input *in, const char *cause, const char *hint, ns
 {
     const struct connection_trouble t = {.doing = "run", .cause = cause, .hint = hint};
 
-    if (in->conf->interval == 0) {
+    if (in->conf->interval == 0 && !in->env.once) {
         connection_failed(&in->connection, &t, now);
         return;
     }

@@ -103,6 +103,15 @@ static const char *hint_of(int error)
     }
 }
 
+/* With --once nobody waits for it to become another one. */
+static void give_up(struct input *in, const struct connection_trouble *t)
+{
+    input_health_error(in->env.health, t->cause, t->hint, clock_mono());
+    log_warn("the named pipe cannot be opened", KS("stream", in->env.stream), KS("input", in->label),
+             KS("source", in->source), KS("cause", t->cause), KS("hint", t->hint));
+    in->ended = true;
+}
+
 static void open_it(struct input *in)
 {
     struct connection_trouble t = {.doing = "open"};
@@ -114,7 +123,10 @@ static void open_it(struct input *in)
     }
     t.cause = errno == ENOTSUP ? "it is no named pipe" : strerror(errno);
     t.hint = hint_of(errno);
-    connection_failed(&in->connection, &t, clock_mono());
+    if (in->env.once)
+        give_up(in, &t);
+    else
+        connection_failed(&in->connection, &t, clock_mono());
 }
 
 /* The last writer has gone, or another pipe is there. */
@@ -190,7 +202,7 @@ static void run(struct input_thread *t, void *arg)
         until = nsec_earlier(pipe_reader_turn(&in->reader, now), look);
         if (go_on(in))
             break;
-        if (in->fd < 0 && connection_is_due(&in->connection, now))
+        if (in->fd < 0 && !in->ended && connection_is_due(&in->connection, now))
             open_it(in);
         if (in->fd < 0)
             until = nsec_earlier(until, in->connection.again);

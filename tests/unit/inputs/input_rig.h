@@ -35,6 +35,7 @@ struct rig {
     struct input_loop *loop;
     struct listeners listeners;
     struct budget budget;
+    struct input_health *health;          /* the test's; NULL: none */
     struct budget *windows, *descriptors; /* NULL: no limit */
     struct metrics metrics;
     const struct input_ops *ops;
@@ -159,6 +160,7 @@ static void rig_start(struct rig *r)
     struct input_env env = {.stream = "test",
                             .spool = r->spool,
                             .budget = &r->budget,
+                            .health = r->health,
                             .windows = r->windows,
                             .descriptors = r->descriptors,
                             .metrics = &r->metrics,

@@ -75,22 +75,56 @@ static void a_program_with_the_limit_of_files_that_is_usual(void **state)
     free_words(&conf.command);
 }
 
+/* And no success. */
+static void expect_unread(const char *input, void *conf)
+{
+    struct input_health health;
+    struct input_health_view view;
+    struct rig r;
+
+    input_health_init(&health, input, 0);
+    rig_init(&r, input);
+    r.conf = conf;
+    r.once = true;
+    r.health = &health;
+    rig_start(&r);
+    rig_wait_finished(&r);
+    rig_expect(&r, "");
+    input_health_view(&health, clock_wall(), clock_mono(), &view);
+    assert_int_equal(view.counts[INPUT_ERRORS], 1);
+    input_health_view_release(&view);
+    rig_release(&r);
+    input_health_release(&health);
+}
+
 static void a_program_that_is_not_there_is_no_reason_to_wait(void **state)
 {
     char *room[3];
     struct exec_conf conf = {.interval = 0};
-    struct rig r;
 
     (void)state;
     words(&conf.command, room, "/nowhere/program", NULL, NULL);
-    rig_init(&r, "exec");
-    r.conf = &conf;
-    r.once = true;
-    rig_start(&r);
-    rig_wait_finished(&r);
-    rig_expect(&r, "");
-    rig_release(&r);
+    expect_unread("exec", &conf);
+    conf.interval = NSEC_PER_SEC;
+    expect_unread("exec", &conf);
     free_words(&conf.command);
+    conf.interval = 0;
+    words(&conf.command, room, "false", NULL, NULL);
+    expect_unread("exec", &conf);
+    free_words(&conf.command);
+}
+
+static void a_pipe_that_cannot_be_is_no_reason_to_wait(void **state)
+{
+    static char folder[] = "folder/that/is/not/there", dot[] = ".", *const paths[] = {folder, dot};
+    struct fifo_conf conf = {.mode = mem_strdup("0640")};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        conf.path = paths[i];
+        expect_unread("fifo", &conf);
+    }
+    mem_free(conf.mode);
 }
 
 static void one_that_runs_now_and_then(void **state)
@@ -315,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_program_with_its_own_environment),
         cmocka_unit_test(a_program_with_the_limit_of_files_that_is_usual),
         cmocka_unit_test(a_program_that_is_not_there_is_no_reason_to_wait),
+        cmocka_unit_test(a_pipe_that_cannot_be_is_no_reason_to_wait),
         cmocka_unit_test(one_that_runs_now_and_then),
         cmocka_unit_test(one_that_runs_too_long_is_ended),
         cmocka_unit_test(what_it_prints_when_it_is_asked_to_end_is_read),
