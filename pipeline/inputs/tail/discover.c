@@ -210,14 +210,15 @@ static void on_entry(void *ctx, const struct glob_entry *en)
 {
     struct tail *t = ctx;
     char path[PATH_MAX];
-    bool matched;
+    bool matched, known;
 
     if (en->type != DT_REG && en->type != DT_LNK && en->type != DT_UNKNOWN)
         return;
     if (!tail_join(path, en->dir, en->name))
         return;
     matched = en->matched && !tail_is_excluded(t, path);
-    if (!matched && !tail_files_has_inode(&t->files, en->inode) && !tail_known_has_inode(t, en->inode))
+    known = tail_known_see(t, en->inode);
+    if (!matched && !known && !tail_files_has_inode(&t->files, en->inode))
         return;
     find(t, en->dir_fd, en->name, path, matched);
     on_next(t, en->dir); /* it is listed further */

@@ -140,12 +140,17 @@ bool tail_is_excluded(const struct tail *t, const char *path)
     return false;
 }
 
-bool tail_is_wanted(const struct tail *t, const char *path)
+bool tail_is_found(const struct tail *t, const char *path)
 {
     for (size_t i = 0; i < t->pattern_count; i++)
         if (glob_match(t->patterns[i].glob, path))
-            return !tail_is_excluded(t, path);
+            return true;
     return false;
+}
+
+bool tail_is_wanted(const struct tail *t, const char *path)
+{
+    return tail_is_found(t, path) && !tail_is_excluded(t, path);
 }
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */

@@ -36,10 +36,14 @@ void tail_known_glob(struct tail *t, size_t i)
     if (!t->patterns[i].known)
         spool_remember(t->env.spool, glob_source(GLOB_PREFIX, t->patterns[i].glob, source), SLICE("1"));
     t->patterns[i].known = true;
-    if (t->conf->compressed != TAIL_COMPRESSED_READ || t->patterns[i].unpacks)
+    if (t->patterns[i].unpacks == t->reads_packed)
         return;
-    spool_remember(t->env.spool, glob_source(PACKED_PREFIX, t->patterns[i].glob, source), SLICE("1"));
-    t->patterns[i].unpacks = true;
+    t->patterns[i].unpacks = t->reads_packed;
+    glob_source(PACKED_PREFIX, t->patterns[i].glob, source);
+    if (t->reads_packed)
+        spool_remember(t->env.spool, slice_str(source), SLICE("1"));
+    else /* what is compressed from now on is met for the first time, should they be read again */
+        spool_forget(t->env.spool, slice_str(source));
 }
 
 /* --- stored positions -------------------------------------------------------------------------------------------- */
@@ -117,9 +121,13 @@ static struct tail_known *known_with_inode(const struct tail *t, uint64_t inode)
     return k;
 }
 
-bool tail_known_has_inode(const struct tail *t, uint64_t inode)
+bool tail_known_see(struct tail *t, uint64_t inode)
 {
-    return known_with_inode(t, inode) != NULL;
+    struct tail_known *first = known_with_inode(t, inode);
+
+    for (struct tail_known *k = first; k && k < t->known + t->known_count && k->id.inode == inode; k++)
+        k->seen = true;
+    return first != NULL;
 }
 
 /* A device may get another number when the system starts again; then the time of birth must tell. */
@@ -184,6 +192,22 @@ static bool is_sought(const struct tail *t, const struct tail_known *k)
     return !k->claimed && k->path[0] == '/' && tail_is_wanted(t, k->path);
 }
 
+/* Should it be wanted again, it is not read twice; for one that is gone there is nothing to remember. */
+static void forget_if_gone(struct tail *t, const struct tail_known *k)
+{
+    char source[POSITION_SOURCE_MAX];
+    struct tail_stat st;
+
+    if (tail_stat_at(AT_FDCWD, k->where, true, &st) != 0 || st.id.inode != k->id.inode)
+        spool_forget(t->env.spool, slice_str(tail_id_source(&k->id, source)));
+}
+
+/* Excluded since, or compressed ones that are not read any more. */
+static bool is_left_alone(const struct tail *t, const struct tail_known *k)
+{
+    return !k->claimed && !k->seen && k->path[0] == '/' && tail_is_found(t, k->path) && !tail_is_wanted(t, k->path);
+}
+
 bool tail_known_search(struct tail *t, tail_find_fn find)
 {
     bool missing = false;
@@ -204,6 +228,8 @@ void tail_known_settle(struct tail *t)
         tail_works(t, "look at", k->where);
         if (is_sought(t, k) && tail_device_is_there(k->where, k->id.device))
             give_up(t, k);
+        else if (is_left_alone(t, k) && tail_device_is_there(k->where, k->id.device))
+            forget_if_gone(t, k);
     }
     tail_known_release(t);
 }

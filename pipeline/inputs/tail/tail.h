@@ -91,7 +91,7 @@ struct tail_known {
     struct tail_id id;
     struct tail_place place;
     char *path, *where;
-    bool claimed;
+    bool claimed, seen; /* seen: a folder that was walked has something with its inode */
 };
 
 /* What a file held before it was truncated or deleted. */
@@ -245,7 +245,8 @@ void tail_recover(struct tail *t);
 /* Makes the place where a file is read next durable without a record. */
 void tail_store_place(struct tail *t, const struct tail_file *f);
 void tail_known_release(struct tail *t);
-bool tail_known_has_inode(const struct tail *t, uint64_t inode);
+/* Is there one? A folder that is walked has something with this inode. */
+bool tail_known_see(struct tail *t, uint64_t inode);
 /* The stored position of this file, once; NULL when there is none. A file that is not `matched` under the name it has now is claimed only if the
  * one it had first is still wanted: another input of the stream has positions, too. */
 struct tail_known *tail_known_claim(struct tail *t, const struct tail_id *id, bool matched);
@@ -357,6 +358,8 @@ void tail_patterns_release(struct tail *t);
 bool tail_is_excluded(const struct tail *t, const char *path); /* also when it is compressed */
 bool tail_is_compressed(const char *name);
 bool tail_is_packed(const struct tail *t, const char *name); /* compressed, and read all the same */
+/* One of the patterns finds it, be it left alone or not. */
+bool tail_is_found(const struct tail *t, const char *path);
 bool tail_is_wanted(const struct tail *t, const char *path);
 /* Every mistake in them. */
 void tail_patterns_check(const struct tail_conf *c, const char *base_dir, const struct cfg_options *o);

@@ -912,6 +912,89 @@ static void compressed_files_that_are_not_read_any_more_are_left_alone(void **st
     rig_expect(r, "2|");
 }
 
+static bool count_position(void *ctx, struct slice source, struct slice cursor)
+{
+    size_t *n = ctx;
+
+    (void)cursor;
+    *n += slice_starts(source, SLICE("tail/"));
+    return true;
+}
+
+/* Soon: that one is forgotten is logged as a record is. */
+static void expect_positions(struct rig *r, size_t want)
+{
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
+
+    for (size_t n = 0;; n = 0) {
+        spool_positions(r->spool, count_position, &n);
+        if (n == want)
+            return;
+        rig_wait_news(r, deadline, "positions");
+    }
+}
+
+static void run_once(struct rig *r)
+{
+    r->once = true;
+    rig_start(r);
+    rig_wait_finished(r);
+    rig_turn(r);
+}
+
+/* The spool knows them for as long as they are there. */
+static void compressed_files_may_be_read_again_later(void **state)
+{
+    struct rig *r = *state;
+
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    write_gzip(r, "a.log.1.gz", "1\n", 0);
+    write_gzip(r, "a.log.2.gz", "2\n", 0);
+    run_once(r);
+    expect_positions(r, 2);
+    rig_stop(r);
+    conf.compressed = TAIL_COMPRESSED_LEAVE;
+    rig_rename(r, "a.log.1.gz", "a.log.7.gz");
+    remove(rig_path(r, "a.log.2.gz"));
+    run_once(r);
+    expect_positions(r, 1);
+    rig_stop(r);
+    write_gzip(r, "a.log.1.gz", "of that time\n", 0);
+    conf.compressed = TAIL_COMPRESSED_READ;
+    conf.start = TAIL_START_END;
+    r->once = false;
+    rig_start(r);
+    rig_append(r, "a.log", "3\n");
+    rig_wait_incoming(r, 3);
+    write_gzip(r, "a.log.3.gz", "4\n", 0);
+    rig_wait_incoming(r, 4);
+    rig_turn(r);
+    assert_int_equal(rig_incoming(r), 4);
+    expect_positions(r, 4);
+}
+
+/* As those that are excluded. */
+static void positions_of_excluded_files_go_with_them(void **state)
+{
+    char *out[] = {mem_strdup("b*")};
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "a\n");
+    rig_append(r, "b.log", "b\n");
+    run_once(r);
+    rig_stop(r);
+    conf.exclude = (struct cfg_strings){out, 1};
+    run_once(r);
+    expect_positions(r, 2);
+    rig_stop(r);
+    remove(rig_path(r, "b.log"));
+    run_once(r);
+    expect_positions(r, 1);
+    rig_stop(r);
+    mem_free(out[0]);
+}
+
 static void of_a_file_that_was_compressed_the_rest_is_read(void **state)
 {
     struct rig *r = *state;
@@ -1368,6 +1451,8 @@ int main(void)
         T(more_files_than_descriptors),
         T(compressed_files_are_read_once),
         T(compressed_files_that_are_not_read_any_more_are_left_alone),
+        T(compressed_files_may_be_read_again_later),
+        T(positions_of_excluded_files_go_with_them),
         T(of_a_file_that_was_compressed_the_rest_is_read),
         T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
         T(what_is_being_compressed_is_not_unpacked),
