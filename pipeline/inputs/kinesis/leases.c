@@ -263,8 +263,8 @@ static void name_children(const struct leases *l, const struct leased *x, struct
     size_t n = 0;
 
     for (size_t i = 0; i < l->n && n < 2; i++)
-        for (size_t k = 0; k < 2; k++)
-            if (strcmp(l->v[i]->parents[k], x->at.key) == 0 && n < 2)
+        for (unsigned k = 0; k < 2; k++)
+            if (strcmp(parent_id(l->v[i], k), x->at.key) == 0 && n < 2)
                 memcpy(new->children[n++], l->v[i]->at.key, sizeof(new->children[0]));
 }
 
@@ -313,6 +313,9 @@ static bool make_put(struct leases *l, struct leased *x, enum lease_want want, s
         if (new->place.kind == PLACE_END || (x->state == LEASE_GIVING && x->drained && is_me(l, new->owner)))
             new->owner[0] = '\0';
         new->giver[0] = '\0';
+        break;
+    case WANT_NAME:
+        name_children(l, x, new);
         break;
     case WANT_DELETE:
         act->kind = LEASE_DELETE;
@@ -406,6 +409,7 @@ static void was_written(struct leases *l, struct leased *x, const struct lease_a
         x->since = now;
         l->scan_due = now; /* who takes it? */
         break;
+    case WANT_NAME:
     case WANT_DELETE:
         break;
     }

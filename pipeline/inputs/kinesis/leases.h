@@ -57,6 +57,7 @@ enum lease_want {
     WANT_TAKE,
     WANT_STEAL,
     WANT_RESET, /* it is of a stream that was deleted and made again */
+    WANT_NAME,  /* it was read to its end before its children were listed: they are named */
     WANT_DELETE,
 };
 

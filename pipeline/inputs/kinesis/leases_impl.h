@@ -16,6 +16,12 @@ static inline bool has_ended(const struct leased *x)
     return x->exists && x->at.place.kind == PLACE_END;
 }
 
+/* The one, or the other, as the list of shards says it, or its lease; "": none. */
+static inline const char *parent_id(const struct leased *x, unsigned i)
+{
+    return x->listed ? x->parents[i] : x->at.parents[i];
+}
+
 struct leased *leases_find_or_add(struct leases *l, const char *key, nsec now);
 /* Neither in the table nor listed. */
 void leases_forget_unknown(struct leases *l);

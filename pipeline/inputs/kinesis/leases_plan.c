@@ -11,7 +11,7 @@
 
 static struct leased *parent_of(const struct leases *l, const struct leased *x, unsigned i)
 {
-    const char *id = x->listed ? x->parents[i] : x->at.parents[i];
+    const char *id = parent_id(x, i);
 
     return id[0] ? leases_find(l, id) : NULL;
 }
@@ -104,6 +104,8 @@ static void plan_there(struct leases *l, struct leased *x)
     } else if (has_ended(x) && x->listed ? x->has_children && x->children_read
                                          : has_ended(x) && x->since < l->list_at) {
         x->want = WANT_DELETE;
+    } else if (has_ended(x) && x->has_children && !x->at.children[0][0]) {
+        x->want = WANT_NAME;
     }
 }
 

@@ -777,6 +777,59 @@ static void test_one_that_is_stopped_gives_back_what_it_could_not_renew_in_time(
     leases_release(&l);
 }
 
+/* What the library's worker needs to know, before it deletes the lease. */
+static void test_children_that_are_listed_behind_the_end_are_named_once(void **state)
+{
+    const struct place end = {.kind = PLACE_END};
+    nsec now = 1000 * NSEC_PER_SEC;
+    unsigned named = 0;
+    struct lease_act act;
+    struct leased *x;
+    struct leases l;
+
+    (void)state;
+    x = own_one(&l, now);
+    leases_progress(x, &end, true);
+    assert_true(leases_next(&l, now, &act));
+    assert_int_equal(act.lease.place.kind, PLACE_END);
+    assert_string_equal(act.lease.children[0], "");
+    leases_done(&l, &act, LEASE_DONE, now, now);
+    for (unsigned i = 0; i < 3; i++) {
+        now += FAILOVER;
+        leases_list_begin(&l, now);
+        leases_list(
+            &l, &(struct leases_shard){.id = "shardId-0", .parents = {"", ""}, .first = "1000", .hashes = {"", ""}});
+        for (unsigned k = 1; k <= 2; k++)
+            leases_list(&l, &(struct leases_shard){.id = k == 1 ? "shardId-1" : "shardId-2",
+                                                   .parents = {"shardId-0", ""},
+                                                   .first = "2000",
+                                                   .hashes = {"", ""}});
+        while (leases_next(&l, now, &act)) {
+            if (act.kind == LEASE_SCAN) {
+                for (size_t k = 0; k < l.n; k++)
+                    if (l.v[k]->exists) {
+                        const struct lease seen = l.v[k]->at;
+
+                        leases_saw(&l, &seen, now, now);
+                    }
+                leases_scan_end(&l, now);
+                continue;
+            }
+            if (act.of == x) {
+                named++;
+                assert_int_equal(act.kind, LEASE_PUT);
+                assert_int_equal(act.lease.place.kind, PLACE_END);
+                assert_string_equal(act.lease.owner, "");
+                assert_string_equal(act.lease.children[0], "shardId-1");
+                assert_string_equal(act.lease.children[1], "shardId-2");
+            }
+            leases_done(&l, &act, LEASE_DONE, now, now);
+        }
+    }
+    assert_int_equal(named, 1);
+    leases_release(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -788,6 +841,7 @@ int main(void)
         cmocka_unit_test(test_a_page_that_comes_late_says_nothing_new),
         cmocka_unit_test(test_one_that_is_stopped_keeps_its_lease_until_all_is_safe),
         cmocka_unit_test(test_one_that_is_stopped_gives_back_what_it_could_not_renew_in_time),
+        cmocka_unit_test(test_children_that_are_listed_behind_the_end_are_named_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
