@@ -175,18 +175,35 @@ def fill_up(folder):
                 pass
 
 
+def stands_still(t, path):
+    """The file does not grow for a second."""
+    last = [0, 0.0]
+
+    def steady():
+        size, now = os.path.getsize(path), time.monotonic()
+        if size != last[0]:
+            last[:] = size, now
+        return now - last[1] > 1
+    wait_until(f"{path} stands still", steady, 30 * t.slow)
+
+
 def test_a_disk_full_of_what_waits_is_emptied_by_delivery(t):
     """Small records, so that not even a few hundred bytes are free: what delivery itself must write has its place."""
     disk = small_disk(t, 8 * MIB)
     s3 = S3Peer()
     t.on_end(s3.stop)
     s3.stop()
-    config = one_stream("app", s3.destination(), spool={"limit": "1GiB"}, size="64KiB")
+    config = one_stream("app", s3.destination(), spool={"limit": "1GiB"}, size="64KiB", deliveries_in_flight={"min": 4, "max": 4})
     config["data_dir"] = os.path.join(disk, "data")
     d = t.daemon(config).start()
     client = Firehose(d.api_port)
     n = iter(range(1 << 30))
     acked = put_or_none(client, "app", [b"%08d first" % next(n)])
+    for _ in range(10):
+        acked += put_or_none(client, "app", [b"%08d " % next(n) + b"x" * 80 for _ in range(400)])
+    # As many as may go at once are fixed: deliveries write nothing from now on, so what is kept for them is there when others take the rest.
+    wait_until("four wait", lambda: d.metrics().get("sluice_delivery_waiting_retry", stream="app") == 4, 30 * t.slow)
+    stands_still(t, segments(d.data_dir)[-1])
     with open(os.path.join(disk, "ballast"), "wb") as f:  # somebody else's data, which stays
         f.write(bytes(5 * MIB))
     refused = 0
@@ -196,6 +213,7 @@ def test_a_disk_full_of_what_waits_is_emptied_by_delivery(t):
         acked += got
         refused += len(got) < len(batch)
     fill_up(disk)
+    assert os.path.exists(os.path.join(d.data_dir, "streams", "app", "spool", "reserve"))
     s3.start()
     d.wait_delivered("app", len(acked), timeout=60)
     wait_until("records are taken again",
