@@ -244,7 +244,7 @@ class Daemon:
         config.setdefault("data_dir", os.path.join(self.workdir, self.name + "-data"))
         self.data_dir = config["data_dir"]
         self.admin_port = free_port()
-        config.setdefault("admin", {"listen": f"127.0.0.1:{self.admin_port}"})
+        config["admin"] = {"listen": f"127.0.0.1:{self.admin_port}", **config.get("admin", {})}
         if any("api" in s.get("inputs", ["api"]) for s in config["streams"].values()):
             self.api_port = free_port()
             config["api"] = {"listen": f"127.0.0.1:{self.api_port}", **config.get("api", {})}

@@ -77,7 +77,7 @@ class Message:
     def __init__(self, body, attributes, group):
         self.id, self.body, self.attributes, self.group = str(uuid.uuid4()), body, attributes, group
         self.sent, self.received, self.visible_at, self.handle, self.count = time.time(), 0, 0.0, None, 0
-        self.attempt = None
+        self.attempt, self.handed = None, 0.0
 
 
 def md5_of_attributes(attributes):
@@ -147,11 +147,12 @@ class SqsPeer(HttpPeer):
         with self.changed:
             return len(self.queue)
 
-    def reveal(self):
-        """What is hidden may be handed out again. How many messages there are."""
+    def reveal(self, older=0):
+        """What was handed out so many seconds ago may be handed out again. How many messages there are."""
         with self.changed:
             for m in self.queue:
-                m.visible_at = 0
+                if m.handed <= time.time() - older:
+                    m.visible_at = 0
             self.changed.notify_all()
             return len(self.queue)
 
@@ -201,7 +202,8 @@ class SqsPeer(HttpPeer):
 
     def _hand_out(self, m, request):
         m.count, m.handle, m.attempt = m.count + 1, uuid.uuid4().hex * 4, request.get("ReceiveRequestAttemptId")
-        m.received = m.received or time.time()
+        m.handed = time.time()
+        m.received = m.received or m.handed
         m.visible_at = time.time() + request["VisibilityTimeout"]
         body_md5 = hashlib.md5(m.body.encode()).hexdigest()
         out = {

@@ -73,7 +73,7 @@ def test_two_share_a_stream_and_hand_over_without_a_record_twice(t):
 
 def test_the_shards_of_one_that_died_are_read_by_another(t):
     k, leases = stream(t, shards=2), table(t)
-    a, b = (daemon(t, k, leases, name, failover="1s", interval="1s") for name in ("a", "b"))
+    a, b = (daemon(t, k, leases, name, failover=f"{round(t.slow)}s", interval="1s") for name in ("a", "b"))
     sent = put(k, 0, 100)
     a.start()
     wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)
@@ -89,7 +89,7 @@ def test_the_shards_of_one_that_died_are_read_by_another(t):
 
 def test_a_table_that_is_away_ends_reading_and_its_errors_say_what_to_do(t):
     k, leases = stream(t), table(t, made=False)
-    a = daemon(t, k, leases, "a", failover="1s", create=True)
+    a = daemon(t, k, leases, "a", failover=f"{round(t.slow)}s", create=True)
     sent = put(k, 0, 20)
     a.start()
     a.wait_logged("table of leases failed.*ResourceNotFoundException.*create: true")
@@ -140,7 +140,7 @@ def test_two_share_a_stream_by_one_object_whatever_becomes_of_their_writes(t):
 def test_a_store_that_does_not_keep_to_conditions_is_refused_in_words(t):
     k, leases = stream(t), one_object(t, keeps=("If-None-Match",))
     sent = put(k, 0, 20)
-    a = daemon(t, k, leases, "a", failover="1s", interval="1s")
+    a = daemon(t, k, leases, "a", failover=f"{round(t.slow)}s", interval="1s")
     a.start()
     a.wait_logged("object of leases failed.*does not know If-Match.*leases.dynamodb")
     assert NAME not in leases.objects and a.books("app").incoming == 0
@@ -154,7 +154,7 @@ def test_writes_that_are_refused_without_end_are_said(t):
     k, leases = stream(t), one_object(t)
     sent = put(k, 0, 20)
     leases.on = lambda method, name: SayS3(412, "PreconditionFailed") if (method, name) == ("PUT", NAME) else None
-    a = daemon(t, k, leases, "a", failover="1s", interval="1s")
+    a = daemon(t, k, leases, "a", failover=f"{round(t.slow)}s", interval="1s")
     a.start()
     a.wait_logged("object of leases failed.*each write is refused.*leases.failover")
     assert a.books("app").incoming == 0
@@ -219,7 +219,7 @@ def test_a_table_of_the_kinesis_client_library_is_read_on_and_stays_one(t):
         ids[3]: kcl_item(ids[3], "TRIM_HORIZON", parentShardId={"SS": [ids[0]]}, startingHashKey={"S": "1"}, endingHashKey={"S": "2"}),
         "worker-metrics": counters,
     }
-    a = daemon(t, k, leases, "a", failover="1s", interval="1s")
+    a = daemon(t, k, leases, "a", failover=f"{round(t.slow)}s", interval="1s")
     a.start()
     sent = [b"1 3", b"1 4", b"1 5", b"2 2", b"2 3", b"3 0", b"3 1", b"3 2"]
     wait_until("all to be taken", lambda: a.books("app").incoming == len(sent), 60 * t.slow)

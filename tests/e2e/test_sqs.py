@@ -100,7 +100,7 @@ def test_an_answer_that_the_queue_cannot_repeat_is_given_up(t):
 
     q.on = on
     d = daemon(t, q).start()
-    wait_until("the queue to be empty", lambda: q.reveal() == 0, 60 * t.slow)
+    wait_until("the queue to be empty", lambda: q.reveal(older=t.slow) == 0, 60 * t.slow)
     check(t, d, q, sent)
     asked = [r["ReceiveRequestAttemptId"] for op, r in q.calls if op == "ReceiveMessage"]
     assert asked.count(lost[0]) == 2, asked
@@ -148,7 +148,7 @@ def test_kills_lose_and_double_nothing(t):
         d.kill9()
         q.reveal()  # what was in hand comes again
     d.start()
-    wait_until("the queue to be empty", lambda: q.reveal() == 0, 60 * t.slow)  # again and again: it is known
+    wait_until("the queue to be empty", lambda: q.reveal(older=t.slow) == 0, 60 * t.slow)  # again and again: it is known
     check(t, d, q, sent)
 
 
@@ -329,7 +329,7 @@ def test_a_message_whose_receipt_is_forgotten_is_deleted_when_it_comes_again(t):
         put_off = sum(1 for op, _ in q.calls if op == "ChangeMessageVisibilityBatch")
     wait_until("some to be put off, without success", lambda: q.count("ChangeMessageVisibilityBatch") > put_off, 60 * t.slow)
     store.takes = True
-    wait_until("the queue to be empty", lambda: q.reveal() == 0, 120 * t.slow)
+    wait_until("the queue to be empty", lambda: q.reveal(older=t.slow) == 0, 120 * t.slow)
     d.wait_delivered("app", len(sent))
     d.stop()
 

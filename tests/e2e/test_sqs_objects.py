@@ -107,12 +107,12 @@ def test_kills_in_the_middle_of_objects_lose_and_double_nothing(t):
     d = daemon(t, q, s)
     for life in (1, 2):
         d.start()
-        wait_until("both objects to be on their way", lambda: q.reveal() and len(waits) == 2 * life and all(w.here.is_set() for w in waits), 60 * t.slow)
+        wait_until("both objects to be on their way", lambda: q.reveal(older=t.slow) and len(waits) == 2 * life and all(w.here.is_set() for w in waits), 60 * t.slow)
         # More than one piece has lines, so both objects have some that are safe.
         wait_until("what came to be safe", lambda: d.metrics().get("sluice_input_records_total", stream="app", input="sqs") > MIB // 210, 60 * t.slow)
         d.kill9()
     d.start()
-    wait_until("the queue to be empty", lambda: q.reveal() == 0, 60 * t.slow)
+    wait_until("the queue to be empty", lambda: q.reveal(older=t.slow) == 0, 60 * t.slow)
     check(t, d, q, plain + packed + small)
     begins = [h["range"] for p, _, h in s.gets if p == "/logs/plain"]
     assert any(not re.match(rf"bytes=\d*?(?:{'|'.join(str(i * MIB) for i in range(6))})-", b) for b in begins), begins  # behind what was safe
