@@ -504,7 +504,7 @@ int admin_front_open(struct admin_front **out, const struct admin_conf *conf, co
     f->engine = env->engine;
     f->office.actions = env->actions;
     f->office.queue = env->queue;
-    f->access = conf->access ? http_access_new(conf->access) : NULL;
+    f->access = conf->access ? http_access_new(conf->access, NULL) : NULL;
     f->clients_known = conf->tls && conf->tls->client_ca_file;
     f->own[0] = (struct admin_action){.path = "/api/streams/{stream}/records",
                                       .run = records_as_json,

@@ -536,6 +536,7 @@
 #define PUSH_ANSWER_TIME (10 * NSEC_PER_SEC)
 #define PUSH_RETRY_AFTER "5"
 #define PUSH_SAYS_EVERY  (30 * NSEC_PER_SEC)
+#define PUSH_KINDS_MAX   4 /* of refusals that have a log line of their own, of a protocol */
 /* The server's listener: the socket, and what its thread waits with. */
 #define PUSH_LISTENER_SOCKETS 5
 /* Paths beneath one that a protocol has. */

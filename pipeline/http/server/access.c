@@ -121,26 +121,27 @@ void http_access_check_conf(const struct http_access_conf *c, const struct http_
 
 /* --- requests ------------------------------------------------------------------------------------------------------ */
 
-static struct secret *digests(const struct cfg_strings *from)
+static struct secret *digests(const struct cfg_strings *from, const char *more, size_t *n)
 {
-    struct secret *all = mem_array(from->n, sizeof(*all));
+    struct secret *all = mem_array(from->n + 1, sizeof(*all));
 
     for (size_t i = 0; i < from->n; i++)
         sha256_of(slice_str(from->v[i]), all[i].digest);
+    if (more)
+        sha256_of(slice_str(more), all[from->n].digest);
+    *n = from->n + (more != NULL);
     return all;
 }
 
-struct http_access *http_access_new(const struct http_access_conf *c)
+struct http_access *http_access_new(const struct http_access_conf *c, const char *token)
 {
     struct http_access *a;
 
-    if (c->tokens.n == 0 && c->users.n == 0)
+    if (c->tokens.n == 0 && c->users.n == 0 && !token)
         return NULL;
     a = mem_alloc(sizeof(*a));
-    a->tokens = digests(&c->tokens);
-    a->token_count = c->tokens.n;
-    a->users = digests(&c->users);
-    a->user_count = c->users.n;
+    a->tokens = digests(&c->tokens, token, &a->token_count);
+    a->users = digests(&c->users, NULL, &a->user_count);
     return a;
 }
 

@@ -59,8 +59,8 @@ int http_access_too_open(struct err *e, const char *at, const char *ways, const 
 
 struct http_access;
 
-/* NULL: whoever reaches the address may use it. */
-struct http_access *http_access_new(const struct http_access_conf *c);
+/* `token`: one more of them, of the owner's; NULL: none. NULL: whoever reaches the address may use it. */
+struct http_access *http_access_new(const struct http_access_conf *c, const char *token);
 void http_access_free(struct http_access **a);
 
 enum http_access_answer {

@@ -13,7 +13,7 @@ struct api_keys *api_keys_new(const struct api_conf *conf)
         k->v[i].access_key_id = mem_strdup(conf->credentials[i].access_key_id);
         k->v[i].secret_access_key = mem_strdup(conf->credentials[i].secret_access_key);
     }
-    k->access = http_access_new(&conf->access);
+    k->access = http_access_new(&conf->access, NULL);
     return k;
 }
 

@@ -131,7 +131,7 @@ static struct listen_route *route_of(struct session *s, enum otlp_signal signal)
 
 static bool is_let_in(const struct otlp_grpc_conf *conf, const struct grpc_call *call)
 {
-    struct http_access *a = http_access_new(&conf->access);
+    struct http_access *a = http_access_new(&conf->access, NULL);
     bool yes = !a || http_access_ask(a, grpc_authorization(call), NULL) == HTTP_ACCESS_YES;
 
     http_access_free(&a);

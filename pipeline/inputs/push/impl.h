@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
 enum push_gate { PUSH_STARTING, PUSH_OPEN, PUSH_SHUT };
@@ -23,7 +24,8 @@ enum push_event {
     PUSH_EVENT_REQUEST,
     PUSH_EVENT_RECORD,
     PUSH_EVENT_FACTS,
-    PUSH_EVENTS
+    PUSH_EVENT_KIND, /* the first of the protocol's own */
+    PUSH_EVENTS = PUSH_EVENT_KIND + PUSH_KINDS_MAX
 };
 
 /* A request that waits for the spool. */
@@ -36,6 +38,7 @@ struct input {
     const struct push_protocol *protocol;
     const struct push_conf *push;
     const void *conf;
+    void *own;
     struct input_env env;
     const char *label;                /* for the log */
     char owner[STREAM_NAME_MAX + 64]; /* of the paths, for messages */
@@ -45,14 +48,15 @@ struct input {
     char endpoints[PUSH_ENDPOINTS_MAX][320]; /* the paths of those, where the protocol has endpoints */
     struct http_access *access;              /* NULL: nothing is wanted */
     struct http_names names;                 /* where nothing is wanted */
+    atomic_bool shown;                       /* somebody was let in by what was shown */
 
     _Atomic uint64_t number; /* the next one */
 
     pthread_mutex_t lock;
     pthread_cond_t quiet;
     enum push_gate gate;                /* guarded by lock, as what follows */
-    unsigned suspended;                 /* requests that wait for the spool */
-    unsigned unanswered;                /* those, and those whose answer is not sent yet */
+    unsigned suspended;                 /* requests that wait for the spool, or for somebody else */
+    unsigned unanswered;                /* those that wait for the spool, and those whose answer is not sent yet */
     TAILQ_HEAD(, push_storing) storing; /* the oldest first */
     struct log_limit events[PUSH_EVENTS];
 };
@@ -61,6 +65,7 @@ enum { PUSH_MAGIC = 0x70757368 };
 
 enum push_step {
     PUSH_STEP_BODY,
+    PUSH_STEP_READ,  /* suspended: it waits for somebody else */
     PUSH_STEP_STORE, /* suspended */
     PUSH_STEP_ANSWER,
 };
@@ -119,6 +124,7 @@ struct push_request {
 
     unsigned status; /* 0: it goes well so far */
     char why[400];
+    _Alignas(max_align_t) unsigned char session[]; /* the protocol's */
 };
 
 /* A request, from its head to its answer; the route's `ctx` is the struct input. */

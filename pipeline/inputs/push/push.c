@@ -39,7 +39,7 @@ static void check_headers(const struct push_conf *c, const struct cfg_options *o
     }
 }
 
-void push_check_conf(const struct push_conf *c, const struct cfg_options *o)
+void push_check_place(const struct push_conf *c, const struct cfg_options *o)
 {
     const char *path = c->path;
     struct address at;
@@ -55,8 +55,13 @@ void push_check_conf(const struct push_conf *c, const struct cfg_options *o)
                  path[strspn(path, PATH_CHARACTERS)]))
         refuse(o, "path: begins with a slash, does not end in one, and has letters, digits and -._~ between slashes");
     server_tls_check_conf(&c->tls, o);
-    http_access_check_conf(&c->access, &(struct http_access_around){.listen = c->listen, .tls = &c->tls}, o);
     check_headers(c, o);
+}
+
+void push_check_conf(const struct push_conf *c, const struct cfg_options *o)
+{
+    push_check_place(c, o);
+    http_access_check_conf(&c->access, &(struct http_access_around){.listen = c->listen, .tls = &c->tls}, o);
 }
 
 static void path_of(const struct push_conf *c, const char *otherwise, const char *stream, char *out, size_t size)
@@ -127,17 +132,27 @@ static int open_routes(struct input *in, struct err *e)
     if (in->path[0] && http_server_route(server, &route, &in->routes[0], e) < 0)
         return -1;
     route.path = in->beneath;
-    return in->protocol->beneath || !in->path[0] ? http_server_route(server, &route, &in->routes[1], e) : 0;
+    return in->protocol->beneath || (in->protocol->token_beneath && in->access) || !in->path[0]
+               ? http_server_route(server, &route, &in->routes[1], e)
+               : 0;
 }
 
 int push_open(struct input **out, const struct push_protocol *protocol, const struct push_conf *push, const void *conf,
               const struct input_env *env, struct err *e)
 {
+    return push_open_with(out, &(struct push_opening){.protocol = protocol, .push = push, .conf = conf}, env, e);
+}
+
+int push_open_with(struct input **out, const struct push_opening *with, const struct input_env *env, struct err *e)
+{
+    const struct push_protocol *protocol = with->protocol;
+    const struct push_conf *push = with->push;
     struct input *in = mem_alloc(sizeof(*in));
 
     in->protocol = protocol;
     in->push = push;
-    in->conf = conf;
+    in->conf = with->conf;
+    in->own = with->own;
     in->env = *env;
     in->label = input_health_label(env->health, protocol->name);
     pthread_mutex_init(&in->lock, NULL);
@@ -148,12 +163,17 @@ int push_open(struct input **out, const struct push_protocol *protocol, const st
         in->path[0] = '\0';
     snprintf(in->owner, sizeof(in->owner), "%s of stream `%s`", protocol->name, env->stream);
     snprintf(in->beneath, sizeof(in->beneath), "%s/", in->path);
-    in->access = http_access_new(&push->access);
+    in->access = http_access_new(&push->access, with->token);
     *out = in;
     if (env->once || open_routes(in, e) == 0) /* it has no end, so with --once it does not begin */
         return 0;
     push_close(out);
     return -1;
+}
+
+void *push_own(const struct input *in)
+{
+    return in->own;
 }
 
 void push_close(struct input **inp)

@@ -17,26 +17,42 @@
 
 /* --- the head ------------------------------------------------------------------------------------------------------ */
 
+static const char *shown_token(const struct push_request *rq)
+{
+    const struct push_protocol *protocol = rq->in->protocol;
+
+    if (protocol->token_beneath && *rq->beneath == '/')
+        return rq->beneath + 1;
+    return protocol->token ? push_header(rq, protocol->token) : NULL;
+}
+
+/* Who shows something only when asked comes without it each time: that is no news once somebody has shown it. */
 static int check_access(struct push_request *rq, const char *method)
 {
-    const struct input *in = rq->in;
-    const char *token = in->protocol->token ? push_header(rq, in->protocol->token) : NULL, *why;
+    struct input *in = rq->in;
     enum http_access_answer answer;
+    const char *why;
 
     if (!in->access) {
-        if (http_guard_names(&rq->exchange->guard, method, &in->names, &why))
+        if (in->protocol->proves || http_guard_names(&rq->exchange->guard, method, &in->names, &why))
             return 0;
         push_conclude(rq, MHD_HTTP_FORBIDDEN, "%s", why);
         return push_say_refused(rq, PUSH_EVENT_FOREIGN,
                                 "set `hosts` to the names that senders use, or let them show one of `tokens`");
     }
-    answer = http_access_ask(in->access, push_header(rq, "Authorization"), token);
-    if (answer == HTTP_ACCESS_YES)
+    answer = http_access_ask(in->access, push_header(rq, "Authorization"), shown_token(rq));
+    if (answer == HTTP_ACCESS_YES) {
+        atomic_store_explicit(&in->shown, true, memory_order_relaxed);
         return 0;
+    }
     push_conclude(rq, MHD_HTTP_UNAUTHORIZED, "%s", http_access_why(answer));
+    if (answer == HTTP_ACCESS_NOTHING && atomic_load_explicit(&in->shown, memory_order_relaxed))
+        return -1;
     return push_say_refused(
         rq, PUSH_EVENT_ACCESS,
-        "compare what the sender shows with `tokens` and `users`; others who know the address may try");
+        in->protocol->access_hint
+            ? in->protocol->access_hint
+            : "compare what the sender shows with `tokens` and `users`; others who know the address may try");
 }
 
 static uint64_t announced(const struct push_request *rq)
@@ -85,10 +101,11 @@ static int judge(struct push_request *rq, const struct http_asked *asked)
 
 static struct push_request *new_request(struct http_exchange *x)
 {
-    struct push_request *rq = mem_alloc(sizeof(*rq));
+    struct input *in = x->ctx;
+    struct push_request *rq = mem_alloc(sizeof(*rq) + in->protocol->session_bytes);
 
     rq->magic = PUSH_MAGIC;
-    rq->in = x->ctx;
+    rq->in = in;
     rq->exchange = x;
     rq->must_close = x->guard.codings > 0;
     rq->too_large = MHD_HTTP_CONTENT_TOO_LARGE;
@@ -162,13 +179,16 @@ static enum MHD_Result take_piece(struct push_request *rq, struct slice piece)
     return rq->discarded <= PUSH_DISCARD_MAX ? MHD_YES : MHD_NO;
 }
 
-/* True: it waits. */
+/* True: it waits. Comes again when that was for somebody else than the spool. */
 static bool take(struct push_request *rq)
 {
-    int rc = push_body_unpack(rq);
+    int rc = rq->step == PUSH_STEP_BODY ? push_body_unpack(rq) : 0;
 
+    rq->step = PUSH_STEP_READ;
     if (rc == 0)
         rc = rq->in->protocol->read(rq, buf_slice(&rq->body));
+    if (rc > 0)
+        return true;
     if (rc == 0)
         rc = push_store_close(rq);
     push_body_drop(rq); /* the frames have what is wanted of it */

@@ -16,6 +16,21 @@ const void *push_conf_of(const struct push_request *rq)
     return rq->in->conf;
 }
 
+void *push_own_of(const struct push_request *rq)
+{
+    return rq->in->own;
+}
+
+void *push_session(struct push_request *rq)
+{
+    return rq->session;
+}
+
+const struct input_env *push_env(const struct push_request *rq)
+{
+    return &rq->in->env;
+}
+
 const char *push_header(const struct push_request *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->exchange->connection, MHD_HEADER_KIND, name);
@@ -133,6 +148,17 @@ int push_refuse(struct push_request *rq, unsigned status, const char *fmt, ...)
                             "the sender has the same text in its answer; nothing of the request was stored");
 }
 
+int push_refuse_as(struct push_request *rq, unsigned kind, unsigned status, const char *hint, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(rq->why, sizeof(rq->why), fmt, ap);
+    va_end(ap);
+    rq->status = status;
+    return push_say_refused(rq, PUSH_EVENT_KIND + kind, hint);
+}
+
 void push_left_out(struct push_request *rq, const char *fmt, ...)
 {
     struct input *in = rq->in;
@@ -168,4 +194,47 @@ int push_too_large(struct push_request *rq)
 {
     return push_refuse(rq, rq->too_large, "the body of a request may have %llu bytes, unpacked (max_body)",
                        (unsigned long long)rq->in->push->max_body);
+}
+
+/* --- waiting -------------------------------------------------------------------------------------------------------- */
+
+int push_wait(struct push_request *rq)
+{
+    struct input *in = rq->in;
+    bool open;
+
+    pthread_mutex_lock(&in->lock);
+    open = in->gate == PUSH_OPEN;
+    in->suspended += open;
+    pthread_mutex_unlock(&in->lock);
+    if (open)
+        return 0;
+    return push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the input is starting or stopping; send it again");
+}
+
+static void wait_no_more(struct input *in)
+{
+    pthread_mutex_lock(&in->lock);
+    in->suspended--;
+    pthread_cond_broadcast(&in->quiet);
+    pthread_mutex_unlock(&in->lock);
+}
+
+void push_do_not_wait(struct push_request *rq)
+{
+    wait_no_more(rq->in);
+}
+
+void push_suspend(struct push_request *rq)
+{
+    http_exchange_await(rq->exchange, NSEC_NEVER);
+    MHD_suspend_connection(rq->exchange->connection);
+}
+
+void push_resume(struct push_request *rq)
+{
+    struct input *in = rq->in;
+
+    MHD_resume_connection(rq->exchange->connection);
+    wait_no_more(in);
 }

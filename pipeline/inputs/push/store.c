@@ -28,7 +28,7 @@ _Static_assert(ORIGIN_TEXT + PUSH_FACTS_MAX <= FRAME_ORIGIN_MAX, "what is known 
 /* --- records into frames -------------------------------------------------------------------------------------------- */
 
 /* The first fact that finds no place says so. */
-static void facts_cut(struct push_request *rq)
+void push_facts_cut(struct push_request *rq)
 {
     struct input *in = rq->in;
     uint64_t more;
@@ -45,7 +45,7 @@ static void facts_cut(struct push_request *rq)
 void push_fact(struct push_request *rq, const char *name, struct slice value)
 {
     if (value.n > 0 && facts_add(&rq->facts, slice_str(name), value) < 0)
-        facts_cut(rq);
+        push_facts_cut(rq);
 }
 
 static int too_many(struct push_request *rq)
@@ -177,21 +177,16 @@ uint32_t push_count(const struct push_request *rq)
 static bool enter(struct push_request *rq)
 {
     struct input *in = rq->in;
-    bool open;
 
+    if (push_wait(rq) < 0)
+        return false;
     pthread_mutex_lock(&in->lock);
-    open = in->gate == PUSH_OPEN;
-    if (open) {
-        in->suspended++;
-        in->unanswered++;
-        rq->entered = true;
-        rq->storing.since = clock_mono();
-        TAILQ_INSERT_TAIL(&in->storing, &rq->storing, link);
-    }
+    in->unanswered++;
+    rq->entered = true;
+    rq->storing.since = clock_mono();
+    TAILQ_INSERT_TAIL(&in->storing, &rq->storing, link);
     pthread_mutex_unlock(&in->lock);
-    if (!open)
-        push_conclude(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the input is starting or stopping; send it again");
-    return open;
+    return true;
 }
 
 void push_store_leave(struct push_request *rq)
@@ -216,11 +211,7 @@ static void finish(struct push_request *rq)
     pthread_mutex_lock(&in->lock);
     TAILQ_REMOVE(&in->storing, &rq->storing, link);
     pthread_mutex_unlock(&in->lock);
-    MHD_resume_connection(rq->exchange->connection);
-    pthread_mutex_lock(&in->lock);
-    in->suspended--;
-    pthread_cond_broadcast(&in->quiet);
-    pthread_mutex_unlock(&in->lock);
+    push_resume(rq);
 }
 
 /* The committer's thread. */
@@ -352,8 +343,7 @@ bool push_store(struct push_request *rq)
         waits = true;
         rq->step = PUSH_STEP_STORE;
         atomic_store(&rq->pending, 1);
-        http_exchange_await(rq->exchange, NSEC_NEVER);
-        MHD_suspend_connection(rq->exchange->connection); /* first: it may be safe before spool_append() returns */
+        push_suspend(rq); /* first: it may be safe before spool_append() returns */
         append_all(rq);
     }
     pthread_mutex_unlock(ids);
@@ -386,8 +376,10 @@ void push_store_judge(struct push_request *rq)
     struct input_health *health = rq->in->env.health;
     enum push_outcome why = PUSH_OUTCOME_SAFE;
     const struct push_frame *f;
+    bool fresh = false;
 
     STAILQ_FOREACH(f, &rq->frames, link) {
+        fresh = fresh || f->outcome != PUSH_OUTCOME_KNOWN;
         if (f->outcome == PUSH_OUTCOME_SAFE) {
             input_health_add(health, INPUT_RECORDS, f->count);
             input_health_add(health, INPUT_BYTES, f->bytes);
@@ -398,7 +390,7 @@ void push_store_judge(struct push_request *rq)
         }
     }
     if (why == PUSH_OUTCOME_SAFE)
-        conclude_stored(rq, "it is stored");
+        conclude_stored(rq, fresh ? "it is stored" : "it is known already");
     else
         judge_refused(rq, why);
 }

@@ -17,7 +17,7 @@ static struct http_access *with(size_t tokens, size_t users)
 {
     const struct http_access_conf conf = {.tokens = {TOKENS, tokens}, .users = {USERS, users}};
 
-    return http_access_new(&conf);
+    return http_access_new(&conf, NULL);
 }
 
 static enum http_access_answer shown_as(const struct http_access *a, const char *scheme, const char *pair)
@@ -99,7 +99,7 @@ static void what_commands_show_is_let_in(void **state)
     (void)state;
     assert_null(http_access_shown(&none));
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        struct http_access *a = http_access_new(all[i]);
+        struct http_access *a = http_access_new(all[i], NULL);
         char *shown = http_access_shown(all[i]);
 
         assert_int_equal(http_access_ask(a, shown, NULL), HTTP_ACCESS_YES);

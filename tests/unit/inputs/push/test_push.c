@@ -88,6 +88,41 @@ void MHD_destroy_response(struct MHD_Response *re)
 
 /* --- a protocol ----------------------------------------------------------------------------------------------------- */
 
+enum waits { WAITS_NOT, WAITS_AND_GOES_ON, WAITS_FOR_A_THREAD, WAITS_FOR_THE_TEST, DOES_NOT_WAIT };
+
+struct session {
+    bool waited;
+    pthread_t thread;
+};
+
+static void *resume(void *arg)
+{
+    push_resume(arg);
+    return NULL;
+}
+
+/* As the header Wait says, once. */
+static int wait_first(struct push_request *rq, enum waits how)
+{
+    struct session *s = push_session(rq);
+
+    if (how == WAITS_NOT || s->waited)
+        return 0;
+    s->waited = true;
+    if (push_wait(rq) < 0)
+        return -1;
+    if (how == DOES_NOT_WAIT) {
+        push_do_not_wait(rq);
+        return 0;
+    }
+    push_suspend(rq);
+    if (how == WAITS_AND_GOES_ON)
+        push_resume(rq);
+    else if (how == WAITS_FOR_A_THREAD)
+        assert_int_equal(pthread_create(&s->thread, NULL, resume, rq), 0);
+    return 1;
+}
+
 /* Each line is a record; the header Key is the request's key, Fact a fact of all its records; a line "bad" is left out. */
 static int head(struct push_request *rq, const char *method, const char *beneath)
 {
@@ -105,7 +140,15 @@ static int head(struct push_request *rq, const char *method, const char *beneath
 static int read_lines(struct push_request *rq, struct slice body)
 {
     static const char note[2048];
+    const char *wait = push_header(rq, "Wait");
+    struct session *s = push_session(rq);
     struct slice line;
+    int rc = wait_first(rq, wait ? (enum waits)atoi(wait) : WAITS_NOT);
+
+    if (rc != 0)
+        return rc;
+    if (s->thread)
+        pthread_join(s->thread, NULL);
 
     while (slice_take_line(&body, &line)) {
         if (slice_is(line, "refuse"))
@@ -135,6 +178,8 @@ static const struct push_protocol protocol = {.name = "http",
                                               .busy = MHD_HTTP_TOO_MANY_REQUESTS,
                                               .head = head,
                                               .read = read_lines,
+                                              .token_beneath = true,
+                                              .session_bytes = sizeof(struct session),
                                               .reply = reply};
 
 static struct push_conf conf = {.listen = (char *)(uintptr_t) "127.0.0.1:1", .max_body = 8 * MIB};
@@ -172,10 +217,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static const char *url = "/test";
+
 /* One request, in pieces of so many bytes. */
 static void ask(struct input *in, struct fake *f, const char *method, struct slice body, size_t piece)
 {
-    const struct http_asked asked = {.method = method, .url = "/test", .version = "HTTP/1.1"};
+    const struct http_asked asked = {.method = method, .url = url, .version = "HTTP/1.1"};
     struct http_exchange x = {.connection = (void *)f, .ctx = in, .from = "127.0.0.1"};
 
     sem_init(&f->resumed, 0, 0);
@@ -192,7 +239,7 @@ static void ask(struct input *in, struct fake *f, const char *method, struct sli
     }
     if (f->status == 0)
         assert_int_equal(push_request_ops.more(&x, &asked, SLICE("")), MHD_YES);
-    if (f->status == 0) {
+    while (f->status == 0) {
         while (sem_wait(&f->resumed) < 0)
             ;
         assert_int_equal(push_request_ops.more(&x, &asked, SLICE("")), MHD_YES);
@@ -245,6 +292,80 @@ static void what_is_refused_has_stored_nothing(void **state)
     ask(r->in, &f, "POST", SLICE("good\n"), 100);
     assert_int_equal(f.status, MHD_HTTP_UNAUTHORIZED);
     assert_int_equal(rig_incoming(r), 0);
+}
+
+/* However soon that is which it waits for. */
+static void a_request_may_wait_for_somebody_else_before_it_is_stored(void **state)
+{
+    static const char *const waits[] = {"0", "1", "2", "4"};
+    struct rig *r = *state;
+
+    rig_start(r);
+    for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+        struct fake f = {.headers = {{"Wait", waits[i]}, {"Key", waits[i]}}};
+
+        ask(r->in, &f, "POST", SLICE("one\n"), 100);
+        assert_int_equal(f.status, MHD_HTTP_CREATED);
+        assert_string_equal(f.body, "noted|it is stored");
+        ask(r->in, &f, "POST", SLICE("one\n"), 100);
+        assert_string_equal(f.body, "noted|it is known already");
+    }
+    assert_int_equal(rig_incoming(r), ARRAY_LEN(waits));
+}
+
+/* It is waited for at the end, and nothing of it is stored then. */
+static void one_that_waits_when_the_input_stops_is_told_to_come_again(void **state)
+{
+    const struct http_asked asked = {.method = "POST", .url = "/test", .version = "HTTP/1.1"};
+    struct fake f = {.headers = {{"Wait", "3"}, {"Authorization", "Bearer 0123456789abcdef"}}},
+                late = {.headers = {{"Wait", "1"}}};
+    struct rig *r = *state;
+    struct http_exchange x = {.connection = (void *)&f, .from = "127.0.0.1"};
+
+    rig_start(r);
+    x.ctx = r->in;
+    sem_init(&f.resumed, 0, 0);
+    assert_int_equal(push_request_ops.begin(&x, &asked), MHD_YES);
+    assert_int_equal(push_request_ops.more(&x, &asked, SLICE("one\n")), MHD_YES);
+    assert_int_equal(push_request_ops.more(&x, &asked, SLICE("")), MHD_YES);
+    assert_int_equal(f.status, 0);
+    push_stop(r->in);
+    assert_false(push_stopped(r->in, clock_mono()));
+    push_resume(x.own);
+    assert_int_equal(push_request_ops.more(&x, &asked, SLICE("")), MHD_YES);
+    assert_int_equal(f.status, MHD_HTTP_SERVICE_UNAVAILABLE);
+    push_request_ops.over(&x);
+    sem_destroy(&f.resumed);
+    assert_true(push_stopped(r->in, NSEC_NEVER));
+    ask(r->in, &late, "POST", SLICE("one\n"), 100); /* it does not wait any more */
+    assert_int_equal(late.status, MHD_HTTP_SERVICE_UNAVAILABLE);
+    assert_int_equal(rig_incoming(r), 0);
+}
+
+static void a_token_may_be_the_last_step_of_the_path(void **state)
+{
+    static const struct {
+        const char *url, *authorization;
+        unsigned status;
+    } cases[] = {
+        {"/test/0123456789abcdef", "", MHD_HTTP_CREATED},
+        {"/test/0123456789abcdeX", "", MHD_HTTP_UNAUTHORIZED},
+        {"/test/0123456789abcdef/", "", MHD_HTTP_UNAUTHORIZED},
+        {"/test/", "", MHD_HTTP_UNAUTHORIZED},
+        {"/test", "", MHD_HTTP_UNAUTHORIZED},
+        {"/test/x", "Bearer 0123456789abcdef", MHD_HTTP_CREATED},
+    };
+    struct rig *r = *state;
+
+    rig_start(r);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fake f = {.headers = {[3] = {"Authorization", cases[i].authorization}}};
+
+        url = cases[i].url;
+        ask(r->in, &f, "POST", SLICE("one\n"), 100);
+        url = "/test";
+        assert_int_equal(f.status, cases[i].status);
+    }
 }
 
 /* The sender is to know which of the two is too long. */
@@ -359,6 +480,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_is_stored_and_then_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_refused_has_stored_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_answer_is_no_long_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_request_may_wait_for_somebody_else_before_it_is_stored, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_waits_when_the_input_stops_is_told_to_come_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_token_may_be_the_last_step_of_the_path, setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory_it_is_said_that_it_may_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_request_that_comes_again_is_known_whatever_is_known_of_it, setup,
                                         teardown),
