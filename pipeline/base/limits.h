@@ -477,12 +477,7 @@
 #define API_UPLOAD_WAIT (2 * NSEC_PER_SEC)
 #define API_STOP_WAIT   (10 * NSEC_PER_SEC)
 
-/* SNS. A body (a message has 256 KiB, escapes make six of one), and what is taken of the budget for one, times its size; what is read and
- * dropped of one that is refused; of a message: id, ARN, URL, signature in base64, attributes, an attribute's name; a certificate with its chain. */
-#define SNS_BODY_MAX           RECORD_MAX_BYTES
-#define SNS_BODY_FACTOR        3
-#define SNS_DISCARD_MAX        (32 * MIB)
-#define SNS_BODY_FIRST         LIMIT(16 * KIB, 64)
+/* SNS. Of a message (it has 256 KiB, escapes make six of one byte): id, ARN, URL, signature in base64, attributes, an attribute's name; a certificate with its chain. */
 #define SNS_ID_MAX             128
 #define SNS_ARN_MAX            512
 #define SNS_URL_MAX            2048
@@ -499,21 +494,13 @@
 #define SNS_FILTER_POINTS_MAX       100
 #define SNS_FILTER_DEPTH_MAX        16
 #define SNS_FILTER_JSON_DEPTH       48
-/* An input's server, if nobody else is at its address; a client has so long for a request. SNS waits 15 s for its answer. */
-#define SNS_CONNECTIONS      128
-#define SNS_SERVER_THREADS   1
-#define SNS_LISTENER_SOCKETS 4 /* the one that listens, and what its thread waits with */
-#define SNS_SERVER_MEMORY    (16 * KIB)
-#define SNS_CLIENT_TIMEOUT   (30 * NSEC_PER_SEC)
-#define SNS_RETRY_AFTER      "5"
 /* Certificates that are known, at most, and what is asked for at once; how long one may take; a certificate that was of no use is not asked
- * for again so soon; clocks may differ by so much; how often a refusal of one kind is said. */
+ * for again so soon; clocks may differ by so much. SNS waits 15 s for its answer. */
 #define SNS_CERTIFICATES  LIMIT(32, 3)
 #define SNS_FETCHES       LIMIT(8, 2)
 #define SNS_FETCH_TIMEOUT (8 * NSEC_PER_SEC)
 #define SNS_BAD_FOR       (30 * NSEC_PER_SEC)
 #define SNS_CLOCK_SKEW    (300 * NSEC_PER_SEC)
-#define SNS_SAYS_EVERY    (30 * NSEC_PER_SEC)
 
 /* Inputs to which others push by HTTP. A body, unpacked, is at most what `max_body` says, and that at most the first; what is asked first for one
  * without a length; the frames and the facts of one request; what is read and dropped of one that is refused; a short answer, and one that

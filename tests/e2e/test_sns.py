@@ -83,7 +83,7 @@ def test_what_is_not_from_sns_is_refused(t):
     refused(good, 400, "another type", headers={"x-amz-sns-message-type": "SubscriptionConfirmation"})
     refused(peer.message(kind="SubscriptionConfirmation", SubscribeURL="http://127.0.0.1:1/x"), 403, "SubscribeURL")
     assert post(endpoint(d, "/sns/other"), good)[0] == 404
-    assert d.wait_logged("a message was refused") and peer.confirmations() == []
+    assert d.wait_logged("a request was refused.*topic is not one.*" + TOPIC + "2") and peer.confirmations() == []
     assert post(endpoint(d), good)[0] == 200
     assert post(endpoint(d), peer.message("late", age=3700))[0] == 200  # an hour after it was published SNS tries for the last time
     d.wait_delivered("app", 2)
@@ -180,18 +180,20 @@ def test_sns_itself_is_asked_by_its_own_name(t):
 
 def test_raw_messages_need_the_secret(t):
     peer = Sns(t)
-    d = daemon(t, peer, options={"raw_delivery": True, "secret": SECRET}).start()
+    d = daemon(t, peer, options={"raw_delivery": True, "secret": SECRET, "users": ["ann:a-password"]}).start()
     m = peer.message("signed")
     raw = b"raw \0\xff\xfe"
     status, _, headers = post(endpoint(d), m, raw=raw)
     assert status == 401 and headers["WWW-Authenticate"].startswith("Basic")
-    assert d.wait_logged("a message was refused.*wants its secret")  # nobody has shown it yet: perhaps the subscription has none
+    assert d.wait_logged("a request was refused.*is wanted here")  # nobody has shown it yet: perhaps the subscription has none
     assert post(endpoint(d), m)[0] == 401
     assert post(endpoint(d, "/sns/app/" + SECRET[:-1]), m, raw=raw)[0] == 401
     assert post(endpoint(d, "/sns/app/"), m, raw=raw)[0] == 401
     with_password = f"http://any:%s@127.0.0.1:{d.sns_port}/sns/app"
     assert post(with_password % "wrong", m, raw=raw)[0] == 401
     assert post(with_password % SECRET, m, raw=raw)[0] == 200
+    for user, code in (("ann:a-password", 200), ("bob:a-password", 401), ("ann:a-passwore", 401)):
+        assert post(f"http://{user}@127.0.0.1:{d.sns_port}/sns/app", m, raw=raw)[0] == code
     assert post(endpoint(d, "/sns/app/" + SECRET), m, raw=raw)[:2] == (200, "it is known already\n")
     assert post(endpoint(d, "/sns/app/" + SECRET), peer.message("signed"))[0] == 200
     assert post(endpoint(d, "/sns/app/" + SECRET), {**m, "TopicArn": "arn:other"}, raw=raw)[0] == 403

@@ -1,15 +1,15 @@
-/* confirm.h -- a subscription that begins or ends. Private to this folder.
+/* confirm.h -- subscriptions: SNS is asked to confirm one, and says when one was taken away. Private to this folder.
  *
- * Threads  the server's thread that has the connection.
+ * Threads  the server's thread that has the connection. All conclude by themselves, but for 1.
  */
 #ifndef PIPELINE_INPUTS_SNS_CONFIRM_H
 #define PIPELINE_INPUTS_SNS_CONFIRM_H
 
-#include "pipeline/inputs/sns/step.h"
+#include "pipeline/inputs/sns/impl.h"
 
-/* Of a message that SNS has signed. True: it waits, and is judged when it was resumed. */
-MUST_CHECK bool sns_confirm(struct sns_request *rq);
-void sns_judge_confirmed(struct sns_request *rq);
-void sns_note_unsubscribed(struct sns_request *rq);
+/* 1: it waits, and sns_judge_confirmed() is next. Else -1. */
+MUST_CHECK int sns_confirm(struct push_request *rq);
+int sns_judge_confirmed(struct push_request *rq);
+int sns_note_unsubscribed(struct push_request *rq);
 
 #endif

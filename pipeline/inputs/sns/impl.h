@@ -1,78 +1,58 @@
-/* impl.h -- what the input and its requests share; private to this folder.
+/* impl.h -- what the input has beside its options, and what it knows of a request; private to this folder.
  *
- * Threads  the fields that change say how they are guarded; the rest is fixed in open.
+ * Requests, access, bodies, the spool and answers are push.h's. What is its own: who has signed a message, the certificates for that, confirmations
+ * and the filter.
+ *
+ * Threads  a request's part: the server's thread that has its connection, but for what is awaited. The rest is fixed in open, or says
+ *          how it is guarded.
  */
 #ifndef PIPELINE_INPUTS_SNS_IMPL_H
 #define PIPELINE_INPUTS_SNS_IMPL_H
 
 #include "pipeline/base/log.h"
-#include "pipeline/http/server/server.h"
-#include "pipeline/inputs/servers.h"
-#include "pipeline/inputs/health.h"
-#include "pipeline/inputs/input.h"
+#include "pipeline/inputs/push/push.h"
 #include "pipeline/inputs/sns/certificates.h"
 #include "pipeline/inputs/sns/fetch.h"
 #include "pipeline/inputs/sns/filter.h"
+#include "pipeline/inputs/sns/message.h"
 #include "pipeline/inputs/sns/options.h"
 
-#include <microhttpd.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/queue.h>
-
-enum sns_gate { SNS_STARTING, SNS_OPEN, SNS_SHUT };
 
 /* Each has its own line in the log, now and then. */
-enum sns_event {
-    SNS_EVENT_SECRET,
-    SNS_EVENT_TOPIC,
-    SNS_EVENT_SIGNATURE,
-    SNS_EVENT_AGE,
-    SNS_EVENT_MESSAGE,
-    SNS_EVENT_CERTIFICATE,
-    SNS_EVENT_KNOWN,
-    SNS_EVENTS,
-};
+enum sns_kind { SNS_KIND_TOPIC, SNS_KIND_SIGNATURE, SNS_KIND_AGE, SNS_KIND_MESSAGE, SNS_KINDS };
+_Static_assert(SNS_KINDS <= PUSH_KINDS_MAX, "each has its line");
 
-/* A request that waits for the spool. */
-struct sns_storing {
-    nsec since; /* mono */
-    TAILQ_ENTRY(sns_storing) link;
-};
-
-struct input {
+/* Of an input: push_own(). */
+struct sns {
     const struct sns_conf *conf;
     struct input_env env;
-    const char *label;                /* for the log */
-    char owner[STREAM_NAME_MAX + 32]; /* of the paths, for messages */
-    char path[256];                   /* of the endpoint */
-    char beneath[257];                /* with a slash: the secret may follow */
-    struct http_route *route, *secret_route;
+    const char *label; /* for the log */
     struct sns_fetcher fetcher;
     struct sns_certificates certificates;
-    struct sns_filter *filter; /* NULL: none */
-    bool opened;               /* fetcher and certificates are there */
-
-    atomic_bool secret_shown; /* by somebody, since the start */
-
-    pthread_mutex_t ids; /* held while an id is looked for and its record appended */
-
-    pthread_mutex_t lock;
-    pthread_cond_t quiet;
-    enum sns_gate gate;                /* guarded by lock, as what follows */
-    unsigned suspended;                /* requests that wait for a certificate, a confirmation or the spool */
-    TAILQ_HEAD(, sns_storing) storing; /* the oldest first */
-    bool said_facts_cut;
-    struct log_limit events[SNS_EVENTS];
+    struct sns_filter *filter;     /* NULL: none */
+    bool opened;                   /* fetcher and certificates are there */
+    struct log_limit known, wrong; /* guarded by the certificates' lock */
 };
 
-/* A request, from its head to its answer; the route's `ctx` is the struct input.
- *
- *     head -> judged -> body collected -> read -> certificate -> signature -> stored -> answered
- *                                               (suspended)            \     (suspended)
- *                                                                       confirmed -> answered
- *                                                                       (suspended) */
-extern const struct http_route_ops sns_request_ops;
+enum sns_step {
+    SNS_STEP_BODY,
+    SNS_STEP_CERTIFICATE, /* suspended: it is fetched */
+    SNS_STEP_CONFIRM,     /* suspended: SNS is asked to confirm */
+};
+
+/* Of a request: push_session(). */
+struct sns_session {
+    struct push_request *rq;
+    enum sns_step step;
+    bool raw;
+    struct sns_message message; /* in the request's scratch, or its headers */
+    char id[SNS_ID_MAX + 1];
+    struct sns_waiter waiter;
+    int confirmed; /* status of the answer to a confirmation; 0: there was none */
+    char confirm_why[192];
+};
+
+extern const struct push_protocol sns_protocol;
 
 #endif

@@ -1,6 +1,5 @@
 #include "pipeline/inputs/sns/options.h"
 
-#include "config/address.h"
 #include "config/errors.h"
 #include "config/node.h"
 #include "pipeline/base/buf.h"
@@ -8,12 +7,10 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/proxy.h"
-#include "pipeline/http/server/listen.h"
 #include "pipeline/inputs/sns/address.h"
 #include "pipeline/inputs/sns/filter.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 static const struct cfg_choice SIGNATURES[] = {{"any", SNS_SIGNATURES_ANY}, {"v2", SNS_SIGNATURES_V2}, {NULL, 0}};
@@ -80,12 +77,9 @@ static void release_policy(void *out)
 #define AT(member) .offset = offsetof(struct sns_conf, member)
 
 const struct cfg_field sns_fields[] = {
-    {.name = "listen", .type = CFG_STRING, AT(listen), .def = "127.0.0.1:4575",
-     .help = "the address at which SNS, or the proxy in front, reaches this input; several inputs, and the API, may share one"},
-    {.name = "path", .type = CFG_STRING, AT(path), .max = 200,
-     .help = "the path of the subscription's endpoint; left out: /sns/STREAM"},
-    {.name = "tls", .type = CFG_BLOCK, AT(tls), .fields = server_tls_fields,
-     .help = "it speaks https:// and not http://; for all who listen at this address"},
+    PUSH_FIELDS_PLACE(struct sns_conf, push, "127.0.0.1:4575", "/sns/STREAM",
+                      "the address at which SNS, or the proxy in front, reaches this input; several inputs, and the API, may share one"),
+    PUSH_FIELDS_BODY(struct sns_conf, push),
     {.name = "topics", .type = CFG_STRINGS, AT(topics), .required = true, .min = 1, .max = 512,
      .help = "ARNs of the topics whose messages are taken and whose subscriptions are confirmed; all others are refused"},
     {.name = "signature", .type = CFG_ENUM, AT(signature), .def = "any", .choices = SIGNATURES,
@@ -99,10 +93,11 @@ const struct cfg_field sns_fields[] = {
     {.name = "record", .type = CFG_ENUM, AT(record), .def = "message", .choices = RECORDS,
      .help = "message: what was published; envelope: SNS's JSON around it, as it came"},
     {.name = "raw_delivery", .type = CFG_BOOL, AT(raw_delivery), .def = "false",
-     .help = "take messages of subscriptions with RawMessageDelivery; they are not signed, so `secret` is needed"},
+     .help = "take messages of subscriptions with RawMessageDelivery; they are not signed, so `secret`, `tokens` or `users` are needed"},
     {.name = "secret", .type = CFG_STRING, AT(secret), .secret = true, .min = 16, .max = 200,
-     .help = "what every request must show: as the last segment of the endpoint's path (PATH/SECRET), or as the password of basic "
-             "authentication (https://any:SECRET@host/path); best as ${env:NAME} or ${file:PATH}"},
+     .help = "one more of `tokens`, which may stand in a URL: every request shows one of all these and of `users`, as the last segment of the "
+             "endpoint's path (PATH/SECRET), or as the password of basic authentication (https://any:SECRET@host/path); best as "
+             "${env:NAME} or ${file:PATH}"},
     {.name = "filter_policy", .type = CFG_CUSTOM, AT(filter_policy), .bind = bind_policy, .release = release_policy,
      .syntax = "SNS's filter policy",
      .help = "messages that do not match are answered and dropped; the language is that of a subscription's FilterPolicy"},
@@ -138,23 +133,6 @@ static bool is_topic(const char *arn)
     return colons == 5 && arn[strlen(arn) - 1] != ':';
 }
 
-static void check_listen(const struct sns_conf *c, const struct cfg_options *o)
-{
-    struct address at;
-    struct err e;
-
-    if (c->listen && address_parse(c->listen, &at, &e) < 0) {
-        err_wrap(&e, "listen");
-        cfg_options_refuse(o, &e);
-    } else if (c->listen && !http_listen_is_numeric(&at)) {
-        refuse(o, "listen: a numeric address is needed here, such as 127.0.0.1 or 0.0.0.0");
-    }
-    if (c->path && (c->path[0] != '/' || c->path[strlen(c->path) - 1] == '/' || strstr(c->path, "//") ||
-                    c->path[strspn(c->path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")]))
-        refuse(o, "path: begins with a slash, does not end in one, and has letters, digits and -._~ between slashes");
-    server_tls_check_conf(&c->tls, o);
-}
-
 static void check_filter(const struct sns_conf *c, const struct cfg_options *o)
 {
     struct sns_filter *f = NULL;
@@ -174,18 +152,22 @@ static void check_filter(const struct sns_conf *c, const struct cfg_options *o)
 void sns_conf_check_all(const void *conf, const char *base_dir, const struct cfg_options *o)
 {
     const struct sns_conf *c = conf;
+    const struct http_access_conf *access = &c->push.access;
+    const struct http_access_around around = {.tls = &c->push.tls, .own = "secret", .own_set = c->secret != NULL};
     struct err e;
 
     (void)base_dir;
-    check_listen(c, o);
+    push_check_place(&c->push, o);
+    http_access_check_conf(access, &around, o);
     for (size_t i = 0; i < c->topics.n; i++)
         if (!is_topic(c->topics.v[i])) {
             (void)err_set(&e, ERR_CONFIG, "topics: `%s` is no topic's ARN (arn:aws:sns:REGION:ACCOUNT:NAME)",
                           c->topics.v[i]);
             cfg_options_refuse_item(o, "topics", i, &e);
         }
-    if (c->raw_delivery && !c->secret)
-        refuse(o, "raw_delivery: raw messages are not signed, so anybody could send them: set `secret` too");
+    if (c->raw_delivery && !c->secret && access->tokens.n == 0 && access->users.n == 0)
+        refuse(o, "raw_delivery: raw messages are not signed, so anybody could send them: set `secret`, `tokens` or "
+                  "`users` too");
     if (c->secret && c->secret[strspn(c->secret, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")])
         refuse(o, "secret: letters, digits and -._~ only, since it stands in a URL");
     check_filter(c, o);
@@ -194,25 +176,9 @@ void sns_conf_check_all(const void *conf, const char *base_dir, const struct cfg
     proxy_check_option(c->proxy, o);
 }
 
-void sns_conf_path(const struct sns_conf *c, const char *stream, char *out, size_t size)
-{
-    if (c->path)
-        snprintf(out, size, "%s", c->path);
-    else
-        snprintf(out, size, "/sns/%s", stream);
-}
-
 void sns_conf_route(const void *conf, const char *stream, char *out, size_t size)
 {
-    const struct sns_conf *c = conf;
-    size_t n;
-
-    out[0] = '\0';
-    if (!c->listen || !stream)
-        return;
-    n = (size_t)snprintf(out, size, "%s", c->listen);
-    if (n < size)
-        sns_conf_path(c, stream, out + n, size - n);
+    push_route(&((const struct sns_conf *)conf)->push, SNS_PATH, stream, out, size);
 }
 
 /* A message would come by both, and who of them is first is left to chance. */

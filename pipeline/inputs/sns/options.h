@@ -7,7 +7,7 @@
 
 #include "config/bind.h"
 #include "config/options.h"
-#include "pipeline/http/server/server_tls.h"
+#include "pipeline/inputs/push/push.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +16,7 @@ enum sns_signatures { SNS_SIGNATURES_ANY, SNS_SIGNATURES_V2 };
 enum sns_record { SNS_RECORD_MESSAGE, SNS_RECORD_ENVELOPE };
 
 struct sns_conf {
-    char *listen, *path;
-    struct server_tls_conf tls;
+    struct push_conf push;
     struct cfg_strings topics;
     int signature; /* enum sns_signatures */
     nsec max_age;
@@ -33,8 +32,9 @@ struct sns_conf {
 
 extern const struct cfg_field sns_fields[];
 
-/* The path of its endpoint. */
-void sns_conf_path(const struct sns_conf *c, const char *stream, char *out, size_t size);
+/* Of its endpoint, where none is given. */
+#define SNS_PATH "/sns/%s"
+
 /* input_ops.route, input_ops.same_positions: two that take messages of one topic into one stream. */
 void sns_conf_route(const void *conf, const char *stream, char *out, size_t size);
 bool sns_conf_same_positions(const void *conf, const void *other);

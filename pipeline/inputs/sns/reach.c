@@ -13,9 +13,9 @@ static int check_tls(const struct sns_conf *c, const char *base_dir, struct err 
     struct server_tls *t;
     int rc;
 
-    if (!server_tls_set(&c->tls))
+    if (!server_tls_set(&c->push.tls))
         return 0;
-    t = server_tls_new(&c->tls, base_dir, "sns");
+    t = server_tls_new(&c->push.tls, base_dir, "sns");
     rc = server_tls_read(t, e);
     server_tls_free(&t);
     return rc;

@@ -1,83 +1,124 @@
-/* The server calls on_begin() with the head, and on_more() for each piece of the body, with its end, and once more each time when a suspended
- * request was resumed. What happens in between is a row of steps, and each either answers or leads to the next; at three of them the
- * request is suspended, so that no thread of the server's waits: for a certificate, for a confirmation that SNS was asked for, and for the
- * spool.
+/* What a request has, read: a message that SNS has signed, or a raw one. read_message() comes again when a certificate was fetched, or SNS has confirmed; no
+ * thread of the server's waits for that.
  *
  * Answers are for SNS: what is 2xx is over, 4xx is given up, 5xx comes again. So whatever may be better later is 503. */
-#include "pipeline/base/mem.h"
-#include "pipeline/http/server/answer.h"
+#include "pipeline/base/facts.h"
 #include "pipeline/inputs/sns/confirm.h"
+#include "pipeline/inputs/sns/impl.h"
 #include "pipeline/inputs/sns/sender.h"
-#include "pipeline/inputs/sns/step.h"
-#include "pipeline/inputs/sns/store.h"
 
-#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* --- a signed message --- */
+/* --- its record ------------------------------------------------------------------------------------------------------- */
 
-static bool matches(const struct sns_request *rq, struct slice message)
+static bool matches(const struct sns *own, const struct sns_message *m, struct slice message)
 {
-    const struct input *in = rq->in;
-
-    if (!in->filter)
+    if (!own->filter)
         return true;
-    return in->conf->filter_policy_scope == SNS_SCOPE_BODY
-               ? sns_filter_body(in->filter, message)
-               : sns_filter_attributes(in->filter, rq->message.attributes, rq->message.attribute_count);
+    return own->conf->filter_policy_scope == SNS_SCOPE_BODY
+               ? sns_filter_body(own->filter, message)
+               : sns_filter_attributes(own->filter, m->attributes, m->attribute_count);
 }
 
-/* True: it waits. */
-static bool take(struct sns_request *rq, struct slice message)
+/* -1: one has no place. */
+static int add_attribute(const struct sns_attribute *a, struct buf *out)
 {
-    struct slice record = !rq->raw && rq->in->conf->record == SNS_RECORD_ENVELOPE ? buf_slice(&rq->body) : message;
+    char name[SNS_ATTRIBUTE_NAME_MAX + sizeof("attribute.")];
 
-    if (matches(rq, message))
-        return sns_store(rq, record);
-    input_health_add(rq->in->env.health, INPUT_FILTERED, 1);
-    sns_conclude(rq, MHD_HTTP_OK, "it does not match the filter policy");
-    return false;
+    if (a->name.n == 0 || a->name.n > SNS_ATTRIBUTE_NAME_MAX)
+        return -1;
+    snprintf(name, sizeof(name), "attribute.%.*s", (int)a->name.n, a->name.p);
+    return a->value.n > 0 ? facts_add(out, slice_str(name), a->value) : 0;
 }
 
-/* True: it waits. Comes again when the certificate is there. */
-static bool take_signed(struct sns_request *rq)
+static void add_attributes(struct push_request *rq, const struct sns_message *m, struct buf *out)
 {
+    bool cut = m->too_many_attributes;
+
+    for (size_t i = 0; i < m->attribute_count; i++)
+        if (add_attribute(&m->attributes[i], out) < 0)
+            cut = true;
+    if (cut)
+        push_facts_cut(rq);
+}
+
+static void add_facts(struct push_request *rq, const struct sns_message *m)
+{
+    const char *subscription = push_header(rq, "x-amz-sns-subscription-arn");
+
+    push_fact(rq, "message_id", m->id);
+    push_fact(rq, "topic", m->topic);
+    push_fact(rq, "timestamp", m->timestamp);
+    push_fact(rq, "subscription", slice_str(subscription ? subscription : ""));
+    push_fact(rq, "subject", m->subject);
+}
+
+static int take(struct push_request *rq, struct slice message, struct slice record)
+{
+    struct sns *own = push_own_of(rq);
+    struct sns_session *s = push_session(rq);
+    struct buf attributes;
+    int rc;
+
+    if (!matches(own, &s->message, message)) {
+        input_health_add(own->env.health, INPUT_FILTERED, 1);
+        return push_conclude(rq, MHD_HTTP_OK, "it does not match the filter policy");
+    }
+    snprintf(s->id, sizeof(s->id), "%.*s", (int)s->message.id.n, s->message.id.p);
+    if (!push_set_key(rq, s->id))
+        return push_refuse_as(rq, SNS_KIND_MESSAGE, MHD_HTTP_BAD_REQUEST, "is it SNS that sends here?",
+                              "the message's id is none");
+    add_facts(rq, &s->message);
+    buf_init(&attributes, PUSH_FACTS_MAX);
+    add_attributes(rq, &s->message, &attributes);
+    push_expect(rq, record.n);
+    rc = push_add(rq, record, buf_slice(&attributes));
+    buf_release(&attributes);
+    return rc;
+}
+
+/* --- a signed message --------------------------------------------------------------------------------------------------- */
+
+static int read_signed(struct push_request *rq, struct slice body)
+{
+    struct sns_session *s = push_session(rq);
+    const char *type = push_header(rq, "x-amz-sns-message-type");
+    struct buf *text = push_scratch(rq);
+    struct err e = {.msg = ""};
+
+    if (!text)
+        return -1;
+    if (sns_message_read(&s->message, body, text, &e) < 0)
+        return push_refuse_as(rq, SNS_KIND_MESSAGE, MHD_HTTP_BAD_REQUEST,
+                              "is it SNS that sends here? for raw messages see raw_delivery", "%s", e.msg);
+    if (type && !slice_is(s->message.type_name, type))
+        return push_refuse_as(rq, SNS_KIND_MESSAGE, MHD_HTTP_BAD_REQUEST, "something on the way changes requests",
+                              "the header x-amz-sns-message-type names another type than the body");
+    return sns_check_topic(rq, s->message.topic);
+}
+
+/* Comes again when the certificate is there. */
+static int take_signed(struct push_request *rq, struct slice body)
+{
+    const struct sns_conf *conf = push_conf_of(rq);
+    const struct sns_session *s = push_session(rq);
     int rc = sns_check_sender(rq);
 
     if (rc != 0)
-        return rc > 0;
+        return rc;
     if (sns_check_age(rq) < 0)
-        return false;
-    switch (rq->message.type) {
+        return -1;
+    switch (s->message.type) {
     case SNS_SUBSCRIPTION:
         return sns_confirm(rq);
     case SNS_UNSUBSCRIPTION:
-        sns_note_unsubscribed(rq);
-        return false;
+        return sns_note_unsubscribed(rq);
     case SNS_NOTIFICATION:
         break;
     }
-    return take(rq, rq->message.message);
-}
-
-static int read_signed(struct sns_request *rq)
-{
-    const char *type = sns_header(rq, "x-amz-sns-message-type");
-    struct err e = {.msg = ""};
-
-    rq->text.max = sns_text_room(rq->body.n);
-    if (sns_message_read(&rq->message, buf_slice(&rq->body), &rq->text, &e) < 0) {
-        rq->message = (struct sns_message){.topic = SLICE("")};
-        return sns_refuse(rq, MHD_HTTP_BAD_REQUEST, SNS_EVENT_MESSAGE,
-                          "is it SNS that sends here? for raw messages see raw_delivery", "%s", e.msg);
-    }
-    if (type && !slice_is(rq->message.type_name, type))
-        return sns_refuse(rq, MHD_HTTP_BAD_REQUEST, SNS_EVENT_MESSAGE, "something on the way changes requests",
-                          "the header x-amz-sns-message-type names another type than the body");
-    return sns_check_topic(rq, rq->message.topic);
+    return take(rq, s->message.message, conf->record == SNS_RECORD_ENVELOPE ? body : s->message.message);
 }
 
 /* --- a raw message ---------------------------------------------------------------------------------------------------- */
@@ -92,171 +133,78 @@ static bool is_word(const char *text, size_t max)
     return n > 0 && n <= max;
 }
 
-static int read_raw(struct sns_request *rq)
+static int read_raw(struct push_request *rq)
 {
-    const char *topic = sns_header(rq, "x-amz-sns-topic-arn"), *id = sns_header(rq, "x-amz-sns-message-id");
-    const char *type = sns_header(rq, "x-amz-sns-message-type");
+    const char *topic = push_header(rq, "x-amz-sns-topic-arn"), *id = push_header(rq, "x-amz-sns-message-id");
+    const char *type = push_header(rq, "x-amz-sns-message-type");
+    struct sns_session *s = push_session(rq);
 
     if (!is_word(topic, SNS_ARN_MAX) || !is_word(id, SNS_ID_MAX) || !type || strcmp(type, "Notification") != 0)
-        return sns_refuse(rq, MHD_HTTP_BAD_REQUEST, SNS_EVENT_MESSAGE, "is it SNS that sends here?",
-                          "a raw message has the headers x-amz-sns-topic-arn, -message-id and -message-type");
-    rq->message.topic = slice_str(topic);
-    rq->message.id = slice_str(id);
-    return sns_check_topic(rq, rq->message.topic);
+        return push_refuse_as(rq, SNS_KIND_MESSAGE, MHD_HTTP_BAD_REQUEST, "is it SNS that sends here?",
+                              "a raw message has the headers x-amz-sns-topic-arn, -message-id and -message-type");
+    s->message.topic = slice_str(topic);
+    s->message.id = slice_str(id);
+    return sns_check_topic(rq, s->message.topic);
 }
 
-/* --- the server calls ------------------------------------------------------------------------------------------------- */
+/* --- the protocol ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t announced(const struct sns_request *rq)
+static int head(struct push_request *rq, const char *method, const char *beneath)
 {
-    const char *text = sns_header(rq, "Content-Length");
+    const char *raw = push_header(rq, "x-amz-sns-rawdelivery"), *encoding = push_header(rq, "Content-Encoding");
+    const struct sns_conf *conf = push_conf_of(rq);
+    struct sns_session *s = push_session(rq);
 
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
-static int judge(struct sns_request *rq, const struct http_asked *asked)
-{
-    const char *raw = sns_header(rq, "x-amz-sns-rawdelivery"), *encoding = sns_header(rq, "Content-Encoding");
-
-    if (strcmp(asked->method, "POST") != 0)
-        return sns_conclude(rq, MHD_HTTP_METHOD_NOT_ALLOWED, "SNS posts here");
-    if (sns_check_secret(rq, asked->url) < 0)
-        return -1;
+    (void)beneath; /* it has let the request in */
+    s->rq = rq;
+    if (strcmp(method, "POST") != 0)
+        return push_conclude(rq, MHD_HTTP_METHOD_NOT_ALLOWED, "SNS posts here");
     if (encoding && strcasecmp(encoding, "identity") != 0)
-        return sns_conclude(rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body is sent as it is");
-    rq->raw = raw && strcasecmp(raw, "true") == 0;
-    if (rq->raw && !rq->in->conf->raw_delivery)
-        return sns_refuse(rq, MHD_HTTP_FORBIDDEN, SNS_EVENT_MESSAGE,
-                          "switch RawMessageDelivery off in the subscription, or set raw_delivery and secret",
-                          "raw messages are not taken here: they are not signed");
-    if (announced(rq) > SNS_BODY_MAX)
-        return sns_too_large(rq);
-    return sns_body_hold(rq, (size_t)announced(rq));
+        return push_conclude(rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "the body is sent as it is");
+    s->raw = raw && strcasecmp(raw, "true") == 0;
+    if (s->raw && !conf->raw_delivery)
+        return push_refuse_as(rq, SNS_KIND_MESSAGE, MHD_HTTP_FORBIDDEN,
+                              "switch RawMessageDelivery off in the subscription, or set raw_delivery and secret",
+                              "raw messages are not taken here: they are not signed");
+    return 0;
 }
 
-static struct sns_request *new_request(struct http_exchange *x)
+static int read_message(struct push_request *rq, struct slice body)
 {
-    struct sns_request *rq = mem_alloc(sizeof(*rq));
+    const struct sns_session *s = push_session(rq);
 
-    rq->magic = SNS_REQUEST_MAGIC;
-    rq->in = x->ctx;
-    rq->exchange = x;
-    rq->must_close = x->guard.codings > 0;
-    x->own = rq;
-    return rq;
-}
-
-static enum MHD_Result answer(struct sns_request *rq)
-{
-    char text[sizeof(rq->why) + 1];
-    int n = snprintf(text, sizeof(text), "%s\n", rq->why);
-    enum MHD_Result rc;
-
-    rq->step = SNS_STEP_ANSWER;
-    sns_body_drop(rq);
-    rc = http_answer(rq->exchange, &(struct http_answer){.status = rq->status,
-                                                         .type = "text/plain; charset=utf-8",
-                                                         .text = slice_of(text, (size_t)n),
-                                                         .retry_after = SNS_RETRY_AFTER,
-                                                         .realm = "sns",
-                                                         .close = rq->must_close});
-    http_exchange_await(rq->exchange, SNS_CLIENT_TIMEOUT);
-    return rc;
-}
-
-/* What is refused by its head is answered behind its body: a client that still sends would not see the answer. */
-static enum MHD_Result on_begin(struct http_exchange *x, const struct http_asked *asked)
-{
-    struct sns_request *rq = new_request(x);
-
-    http_exchange_await(x, SNS_CLIENT_TIMEOUT);
-    if (judge(rq, asked) == 0)
-        return MHD_YES;
-    sns_body_drop(rq);
-    if (!sns_header(rq, "Expect") && announced(rq) <= SNS_DISCARD_MAX)
-        return MHD_YES;
-    rq->must_close = true;
-    return answer(rq);
-}
-
-static enum MHD_Result on_refuse(struct http_exchange *x, unsigned status, const char *why)
-{
-    struct sns_request *rq = new_request(x);
-
-    rq->must_close = true;
-    sns_conclude(rq, status, "%s", why);
-    return answer(rq);
-}
-
-static enum MHD_Result take_piece(struct sns_request *rq, struct slice piece)
-{
-    if (rq->status == 0) {
-        if (sns_body_add(rq, piece) == 0)
-            return MHD_YES;
-        sns_body_drop(rq);
-    }
-    rq->discarded += piece.n;
-    return rq->discarded <= SNS_DISCARD_MAX ? MHD_YES : MHD_NO;
-}
-
-/* True: it waits. */
-static bool go_on(struct sns_request *rq)
-{
-    switch (rq->step) {
+    switch (s->step) {
     case SNS_STEP_BODY:
-        if (rq->status)
-            return false;
-        if (rq->raw)
-            return read_raw(rq) == 0 && take(rq, buf_slice(&rq->body));
-        return read_signed(rq) == 0 && take_signed(rq);
+        if (s->raw)
+            return read_raw(rq) < 0 ? -1 : take(rq, body, body);
+        return read_signed(rq, body) < 0 ? -1 : take_signed(rq, body);
     case SNS_STEP_CERTIFICATE:
-        return take_signed(rq);
+        return take_signed(rq, body);
     case SNS_STEP_CONFIRM:
-        sns_judge_confirmed(rq);
-        return false;
-    case SNS_STEP_STORE:
-        sns_judge_stored(rq);
-        return false;
-    case SNS_STEP_ANSWER:
         break;
     }
-    return false;
+    return sns_judge_confirmed(rq);
 }
 
-static enum MHD_Result on_more(struct http_exchange *x, const struct http_asked *asked, struct slice piece)
+static struct id_bounds bounds(const void *conf)
 {
-    struct sns_request *rq = x->own;
+    const struct sns_conf *c = conf;
 
-    (void)asked;
-    assert(rq->magic == SNS_REQUEST_MAGIC);
-    if (piece.n)
-        return take_piece(rq, piece);
-    return go_on(rq) ? MHD_YES : answer(rq);
+    return (struct id_bounds){.count = (uint32_t)c->remember,
+                              .seconds = (uint32_t)((c->max_age + 2 * SNS_CLOCK_SKEW) / NSEC_PER_SEC)};
 }
 
-static void on_over(struct http_exchange *x)
-{
-    struct sns_request *rq = x->own;
-
-    sns_body_drop(rq);
-    rq->magic = 0;
-    mem_free(rq);
-}
-
-/* Once a second: a disk that does not answer keeps requests waiting, and nobody else tells of it. */
-static void on_tick(void *ctx, nsec mono_now)
-{
-    struct input *in = ctx;
-    const struct sns_storing *oldest;
-    bool late;
-
-    pthread_mutex_lock(&in->lock);
-    oldest = TAILQ_FIRST(&in->storing);
-    late = oldest && mono_now - oldest->since >= PUSHBACK_TIMEOUT;
-    pthread_mutex_unlock(&in->lock);
-    if (late)
-        pushback_note(in->env.pushback, PUSHBACK_DISK, mono_now);
-}
-
-const struct http_route_ops sns_request_ops = {
-    .begin = on_begin, .more = on_more, .refuse = on_refuse, .over = on_over, .tick = on_tick};
+const struct push_protocol sns_protocol = {
+    .name = "sns",
+    .otherwise = SNS_PATH,
+    .token_beneath = true,
+    .proves = true,
+    .access_hint = "the endpoint of the subscription is PATH/SECRET, or has a name and a password in its address "
+                   "(https://any:SECRET@host/path); compare them with `secret`, `tokens` and `users`; others who know "
+                   "the address may try",
+    .id_source = "sns",
+    .head = head,
+    .read = read_message,
+    .session_bytes = sizeof(struct sns_session),
+    .bounds = bounds,
+};
