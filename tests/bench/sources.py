@@ -11,7 +11,9 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "servers"))
 
+import journal_files  # noqa: E402
 from broker_kafka import Kafka  # noqa: E402
+from feeder import Records  # noqa: E402
 from harness import Skip, free_port, wait_until  # noqa: E402
 
 MIB = 1 << 20
@@ -120,6 +122,43 @@ def posted(kind, name=None):
     return source
 
 
+def streamed(kind, make):
+    """make(port or path) is what stands in `inputs`."""
+    def source(b, size, count):
+        where = b.t.path("bench.fifo") if kind == "fifo" else str(free_port())
+        sender = subprocess.Popen([sys.executable, os.path.join(HERE, "streamer.py"), kind, b.corpus(f"cut-{size}"), str(size), str(count), where],
+                                  stdin=subprocess.PIPE)
+
+        def end():
+            sender.kill()
+            sender.wait()
+
+        b.t.on_end(end)
+        end.begin = lambda: sender.stdin.close()
+        return make(where), end
+    return source
+
+
+def printed(b, size, count):
+    """By a program."""
+    path = b.corpus(f"cut-{size}")
+    again = count * (size + 1) // os.path.getsize(path) + 1
+    return {"exec": {"command": ["sh", "-c", f"(for i in $(seq {again}); do cat {path}; done) 2>&- | head -n {count}; exec sleep 1000"]}}, lambda: None
+
+
+def journal(b, size, count):
+    """Entries with what journald knows of a service's, which is not counted."""
+    if not journal_files.is_there():
+        raise Skip("systemd-journal-remote is not installed")
+    folder, records = b.t.path(f"journal-{size}"), Records(b.corpus(f"cut-{size}"), size, count)
+    if not os.path.exists(folder):
+        os.mkdir(folder)
+        known = {"PRIORITY": "6", "SYSLOG_IDENTIFIER": "shop", "_PID": "4721", "_UID": "33", "_COMM": "shop", "_SYSTEMD_UNIT": "shop.service",
+                 "_HOSTNAME": "web-1", "_TRANSPORT": "stdout"}
+        journal_files.append(os.path.join(folder, "system.journal"), [journal_files.entry(n, {"MESSAGE": records[n], **known}) for n in range(count)])
+    return {"journald": {"path": folder, "start": "beginning"}}, lambda: None
+
+
 SQS_QUEUE = "http://127.0.0.1:{}/123456789012/orders"
 # The source, its name in the table, and the share of the megabytes that its rows have: those that take longer, less.
 SOURCES = {
@@ -142,7 +181,20 @@ SOURCES = {
     "otlp": (posted("otlp"), "OTLP, logs in protobuf", 1),
     "loki": (posted("loki"), "Loki, protobuf", 1),
     "loki-json": (posted("loki-json", "loki"), "Loki, JSON", 1),
+    "syslog-tcp": (streamed("syslog-tcp", lambda port: {"syslog": {"listen": f"tcp://127.0.0.1:{port}"}}), "syslog, TCP", 1),
+    "syslog-raw": (streamed("syslog-tcp", lambda port: {"syslog": {"listen": f"tcp://127.0.0.1:{port}", "format": "raw"}}), "syslog, TCP, raw", 1),
+    "syslog-relp": (streamed("syslog-relp", lambda port: {"syslog": {"listen": f"relp://127.0.0.1:{port}"}}), "syslog, RELP", 1 / 2),
+    "syslog-udp": (streamed("syslog-udp", lambda port: {"syslog": {"listen": f"udp://127.0.0.1:{port}"}}), "syslog, UDP", 1 / 4),
+    "statsd": (streamed("statsd-udp", lambda port: {"statsd": {"listen": f"udp://127.0.0.1:{port}"}}), "StatsD, UDP, 20 in a datagram", 1 / 4),
+    "fifo": (streamed("fifo", lambda path: {"fifo": {"path": path}}), "named pipe", 1),
+    "exec": (printed, "a program's output", 1),
+    "journald": (journal, "systemd's journal", 1 / 8),
 }
+
+
+def lost(d):
+    m = d.metrics()
+    return int(m.get("sluice_input_lost_total", stream="s0")) if m.has("sluice_input_lost_total") else 0
 
 
 def row(b, key, size):
@@ -155,13 +207,15 @@ def row(b, key, size):
         print(f"{key}: skipped, {e}", flush=True)
         return None
     d = b.start({"s0": b.stream([source], compression="gzip")}, f"input-{key}-{size}")
-    wait_until(f"{count} records delivered", lambda: d.books("s0").delivered >= count, 300, period=0.25)
-    books = d.books("s0")
+    getattr(end, "begin", lambda: None)()
+    wait_until(f"{count} records delivered", lambda: d.books("s0").delivered + lost(d) >= count, 300, period=0.25)
+    books, missing = d.books("s0"), lost(d)
     books.assert_balanced()
-    assert books.delivered == count, books
+    assert books.delivered + missing == count, books
     figures = b.stop(d)
     end()
-    return InputRow(f"{name} → S3, gzip, records of {size:,} B", count, size, figures)
+    said = f", {missing:,} datagrams lost" if missing else ""
+    return InputRow(f"{name} → S3, gzip, records of {size:,} B{said}", books.delivered, size, figures)
 
 
 ROWS = {f"{key}-{size}": lambda b, s, key=key, size=size: row(b, key, size) for key in SOURCES for size in (75, 1000)}
