@@ -20,8 +20,10 @@ class Relp:
         self.port, self.answered, self.sent_again = port, 0, 0
 
     def connect(self):
-        self.sock = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        self.file = self.sock.makefile("rb")
+        self.begin(socket.create_connection(("127.0.0.1", self.port), timeout=20))
+
+    def begin(self, sock):
+        self.sock, self.file = sock, sock.makefile("rb")
         self.sock.sendall(b"1 open 30 relp_version=0\ncommands=syslog\n")
         assert self.answer() == (1, b"200 OK\nrelp_version=0\nrelp_software=sluice\ncommands=syslog")
 
