@@ -333,7 +333,7 @@ class Loki(Input):
 
     def check_too_large(self, d):
         status, text = self.post([bytes(self.most() + 1)])
-        assert status == 413 and str(self.most()) in text, (status, text)
+        assert status == 400 and str(self.most()) in text, (status, text)
 
 
 class SplunkHec(Input):

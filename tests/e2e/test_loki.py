@@ -9,6 +9,7 @@ from common import stream, to_file
 from harness import free_port, wait_until
 from http_peer import HttpPeer
 from loki_wire import entry, push, stream as pushed
+from test_binary_records import largest
 from test_http_input import post
 from test_sns import Closed
 from test_transform import script
@@ -80,8 +81,12 @@ def test_a_sluice_delivers_to_it_as_to_loki(t):
         "from": stream({"http": {"preset": "loki", "url": f"http://127.0.0.1:{port}", "headers": {"X-Scope-OrgID": "team"}}},
                        inputs=[{"http": {"listen": f"127.0.0.1:{source}", "body": "lines"}}], interval="0s"),
         "app": config(port, to_file(t), {"record": "line"}, transform={"lua": t.path("script.lua")})}}).start()
+    large = [["18", "before"], ["18", "y" * (largest(t) + 1)], ["18", "behind"]]  # no record may be so large
+    body = json.dumps({"streams": [{"stream": {"app": "web"}, "values": large}]}).encode()
+    status, text = post(port, body, path="/loki/api/v1/push", headers={"Content-Type": "application/json", "X-Scope-OrgID": "team"})[:2]
+    assert status == 400 and "an entry has" in text and "others are stored" in text, text
     assert post(source, b'one\n{"two":"2"}\nth\\"ree', path="/from")[0] == 200
-    d.wait_delivered("app", 3)
+    d.wait_delivered("app", 5)
     d.stop()
     got = [line.decode().split("|") for line in objects.lines(objects.read_dir(t.path("out")))]
-    assert sorted(g[0] for g in got) == sorted(["one", '{"two":"2"}', 'th\\"ree']) and all(g[2] == "team" for g in got), got
+    assert sorted(g[0] for g in got) == sorted(["before", "behind", "one", '{"two":"2"}', 'th\\"ree']) and all(g[2] == "team" for g in got), got

@@ -3,7 +3,8 @@
  *     POST /loki/api/v1/push     JSON, or protobuf in a block of Snappy: by Content-Type, as Loki decides
  *     GET  /ready                agents and balancers ask so, without a token
  *
- * Stored is 204. Where the stream is full it is 429, and an agent pushes all of it again: nothing of it was stored. */
+ * Stored is 204. Where the stream is full it is 429, and an agent pushes all of it again: nothing of it was stored. An entry that is too large is left
+ * out, and the others are stored: that is 400, as Loki has it, and an agent pushes none of it again. */
 #include "pipeline/inputs/loki/entries.h"
 #include "pipeline/inputs/push/push.h"
 
@@ -69,12 +70,28 @@ struct adding {
     struct buf text, facts;
 };
 
+static int leave_out(struct push_request *rq, size_t n)
+{
+    push_left_out(rq,
+                  "an entry has %zu bytes, and a record may have %llu at most (limits.record): the others are stored",
+                  n, (unsigned long long)RECORD_MAX_BYTES);
+    return 0;
+}
+
+static int store(struct push_request *rq, struct slice record, struct slice facts)
+{
+    return record.n > RECORD_MAX_BYTES ? leave_out(rq, record.n) : push_add(rq, record, facts);
+}
+
 /* A line of bytes may become longer, between quotes: \u0000 at most for each. */
 static int add_entry(struct adding *a, const struct loki_entry *x)
 {
     size_t most = x->labels.n + x->metadata.n + x->line.raw.n * (sizeof("\\u0000") - 1) + AROUND_MAX;
-    struct buf *out = push_scratch(a->rq);
+    struct buf *out;
 
+    if (x->line.raw.n > RECORD_MAX_BYTES) /* what is made of it has no fewer: no memory is asked for it */
+        return leave_out(a->rq, x->line.raw.n);
+    out = push_scratch(a->rq);
     while (out && loki_record(x, out) < 0) {
         int rc = push_scratch_more(a->rq, most);
 
@@ -82,7 +99,7 @@ static int add_entry(struct adding *a, const struct loki_entry *x)
             return rc < 0 ? -1 : push_no_memory(a->rq);
         buf_clear(out);
     }
-    return out ? push_add(a->rq, buf_slice(out), SLICE("")) : -1;
+    return out ? store(a->rq, buf_slice(out), SLICE("")) : -1;
 }
 
 static int add_line(struct adding *a, const struct loki_entry *x)
@@ -100,7 +117,7 @@ static int add_line(struct adding *a, const struct loki_entry *x)
     }
     buf_clear(&a->facts);
     loki_facts(x, &a->text, &a->facts);
-    return push_add(a->rq, line, buf_slice(&a->facts));
+    return store(a->rq, line, buf_slice(&a->facts));
 }
 
 static int add(void *ctx, const struct loki_entry *x)
@@ -137,6 +154,7 @@ static const struct push_protocol protocol = {
     .otherwise = "/",
     .beneath = true,
     .stored = MHD_HTTP_NO_CONTENT,
+    .part = MHD_HTTP_BAD_REQUEST,
     .busy = MHD_HTTP_TOO_MANY_REQUESTS,
     .is_open = is_open,
     .head = head,

@@ -123,6 +123,7 @@ struct push_request {
     bool entered; /* it counts as unanswered */
 
     unsigned status; /* 0: it goes well so far */
+    bool left_out;   /* some of its records were: `why` says so of the last */
     char why[400];
     _Alignas(max_align_t) unsigned char session[]; /* the protocol's */
 };

@@ -89,6 +89,8 @@ struct push_protocol {
     const char *id_source;   /* what its keys are remembered under; NULL: it has none */
     /* The statuses of what is stored (0: 200), and of what may be later because the stream is full or memory is short (0: 503). */
     unsigned stored, busy;
+    unsigned
+        part; /* of what is stored, but for records that were left out; 0: as `stored`, and the protocol's answer says it otherwise */
     struct http_answer_header header; /* of each answer; none without a name */
     /* May anybody ask this, also who shows nothing? Nothing of it is stored. NULL: no. */
     bool (*is_open)(const char *method, const char *beneath);

@@ -162,17 +162,17 @@ int push_refuse_as(struct push_request *rq, unsigned kind, unsigned status, cons
 void push_left_out(struct push_request *rq, const char *fmt, ...)
 {
     struct input *in = rq->in;
-    char why[sizeof(rq->why)];
     uint64_t more;
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(why, sizeof(why), fmt, ap);
+    vsnprintf(rq->why, sizeof(rq->why), fmt, ap);
     va_end(ap);
-    input_health_error(in->env.health, why, LEFT_OUT_HINT, clock_mono());
+    rq->left_out = true;
+    input_health_error(in->env.health, rq->why, LEFT_OUT_HINT, clock_mono());
     if (push_is_due(in, PUSH_EVENT_RECORD, &more))
         log_warn("a record of a request was refused, and others of it were not", KS("stream", in->env.stream),
-                 KS("input", in->label), KS("client", rq->exchange->from), KS("cause", why), KU("suppressed", more),
+                 KS("input", in->label), KS("client", rq->exchange->from), KS("cause", rq->why), KU("suppressed", more),
                  KS("hint", LEFT_OUT_HINT));
 }
 

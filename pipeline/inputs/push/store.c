@@ -321,9 +321,12 @@ static bool has_room(struct push_request *rq, uint64_t weight)
 
 static void conclude_stored(struct push_request *rq, const char *why)
 {
-    unsigned status = rq->in->protocol->stored;
+    const struct push_protocol *p = rq->in->protocol;
 
-    push_conclude(rq, status ? status : MHD_HTTP_OK, "%s", why);
+    if (rq->left_out && p->part)
+        rq->status = p->part; /* and why is said */
+    else
+        push_conclude(rq, p->stored ? p->stored : MHD_HTTP_OK, "%s", why);
 }
 
 bool push_store(struct push_request *rq)
