@@ -4,69 +4,76 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/codecs/codec.h"
 
 #include <string.h>
 
 struct unpack {
-    const struct codec_ops *codec; /* NULL: what is there is the text */
+    struct coding as; /* without `undo`: what is there is the text */
     void *ctx;
     bool inside; /* of a member or frame */
 };
 
-struct unpack *unpack_new(struct slice beginning)
+struct unpack *unpack_new_as(struct coding as)
 {
     struct unpack *u = mem_alloc(sizeof(*u));
+
+    u->as = as;
+    if (as.undo)
+        u->ctx = as.undo->open();
+    return u;
+}
+
+struct unpack *unpack_new(struct slice beginning)
+{
+    struct coding as = {.name = "none"};
     const struct codec_ops *codec;
 
-    for (size_t i = 0; !u->codec && (codec = codec_at(i)); i++)
+    for (size_t i = 0; !as.undo && (codec = codec_at(i)); i++)
         if (codec->undo && codec->undo->looks_so(beginning))
-            u->codec = codec;
-    if (u->codec)
-        u->ctx = u->codec->undo->open();
-    return u;
+            as = (struct coding){.name = codec->name, .undo = codec->undo};
+    return unpack_new_as(as);
 }
 
 void unpack_free(struct unpack **u)
 {
-    if (*u && (*u)->codec)
-        (*u)->codec->undo->close((*u)->ctx);
+    if (*u && (*u)->as.undo)
+        (*u)->as.undo->close((*u)->ctx);
     MEM_CLEAR(*u);
 }
 
 void unpack_again(struct unpack *u)
 {
     u->inside = false;
-    if (!u->codec)
+    if (!u->as.undo)
         return;
-    if (u->codec->undo->again) {
-        u->codec->undo->again(u->ctx);
+    if (u->as.undo->again) {
+        u->as.undo->again(u->ctx);
         return;
     }
-    u->codec->undo->close(u->ctx);
-    u->ctx = u->codec->undo->open();
+    u->as.undo->close(u->ctx);
+    u->ctx = u->as.undo->open();
 }
 
 bool unpack_is_packed(const struct unpack *u)
 {
-    return u->codec != NULL;
+    return u->as.undo != NULL;
 }
 
 void unpack_bound(struct unpack *u, size_t bytes)
 {
-    if (u->codec && u->codec->undo->bound)
-        u->codec->undo->bound(u->ctx, bytes);
+    if (u->as.undo && u->as.undo->bound)
+        u->as.undo->bound(u->ctx, bytes);
 }
 
 void unpack_share(struct unpack *u, struct budget *share)
 {
-    if (u->codec && u->codec->undo->share)
-        u->codec->undo->share(u->ctx, share);
+    if (u->as.undo && u->as.undo->share)
+        u->as.undo->share(u->ctx, share);
 }
 
 size_t unpack_holds(const struct unpack *u)
 {
-    return UNPACK_HOLDS + (u->codec && u->codec->undo->holds ? u->codec->undo->holds(u->ctx) : 0);
+    return UNPACK_HOLDS + (u->as.undo && u->as.undo->holds ? u->as.undo->holds(u->ctx) : 0);
 }
 
 static int step_plain(struct slice *in, size_t room, struct buf *out)
@@ -89,10 +96,10 @@ int unpack_step(struct unpack *u, struct slice *in, struct buf *out, struct err 
         return 0;
     if (buf_reserve(out, room) < 0)
         return err_set(e, ERR_NOMEM, "no memory for a piece of the text");
-    return u->codec ? u->codec->undo->step(u->ctx, in, room, out, &u->inside, e) : step_plain(in, room, out);
+    return u->as.undo ? u->as.undo->step(u->ctx, in, room, out, &u->inside, e) : step_plain(in, room, out);
 }
 
 int unpack_end(const struct unpack *u, struct err *e)
 {
-    return u->inside ? err_set(e, ERR_FORMAT, "%s: cut off before its end", u->codec->name) : 0;
+    return u->inside ? err_set(e, ERR_FORMAT, "%s: cut off before its end", u->as.name) : 0;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/base/compiler.h"
 #include "pipeline/base/err.h"
 #include "pipeline/base/slice.h"
+#include "transforms/codecs/coding.h"
 
 #include <stdbool.h>
 
@@ -18,6 +19,8 @@ struct unpack;
 
 /* By the first bytes, of which there should be four if there are so many. */
 struct unpack *unpack_new(struct slice beginning);
+/* By what is known of it; each step says so if it is something else. */
+struct unpack *unpack_new_as(struct coding as);
 void unpack_free(struct unpack **u);
 /* The same text from its beginning. What it has taken of a share stays with it. */
 void unpack_again(struct unpack *u);

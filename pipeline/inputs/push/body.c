@@ -4,12 +4,11 @@
 #include "pipeline/inputs/push/impl.h"
 
 #include "pipeline/base/limits.h"
-#include "transforms/codecs/gunzip.h"
+#include "transforms/codecs/coding.h"
 #include "transforms/codecs/unpack.h"
 #include "transforms/codecs/unsnappy.h"
-#include "transforms/codecs/unzstd.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <strings.h>
 
 /* `b` may grow to n bytes. */
@@ -130,24 +129,22 @@ void push_take_note(struct push_request *rq, struct buf *out)
 
 /* --- packed ones --------------------------------------------------------------------------------------------------- */
 
-static bool is_gzip(const char *encoding)
-{
-    return strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
-}
-
-static bool is_zstd(const char *encoding)
-{
-    return strcasecmp(encoding, "zstd") == 0;
-}
-
 static bool is_plain(const char *encoding)
 {
     return !encoding || !*encoding || strcasecmp(encoding, "identity") == 0;
 }
 
+/* As one raw block. */
+static bool is_snappy(const char *encoding)
+{
+    return strcasecmp(encoding, "snappy") == 0;
+}
+
 bool push_body_is_known(const char *encoding)
 {
-    return is_plain(encoding) || is_gzip(encoding) || is_zstd(encoding);
+    struct coding c;
+
+    return is_plain(encoding) || is_snappy(encoding) || coding_find(encoding, &c);
 }
 
 static int unpack_all(struct push_request *rq, struct unpack *u, struct buf *plain)
@@ -173,16 +170,17 @@ static int unpack_all(struct push_request *rq, struct unpack *u, struct buf *pla
 }
 
 /* Piece by piece: how long it gets is not known. */
-static int unpack_stream(struct push_request *rq, bool gzip, struct buf *plain)
+static int unpack_stream(struct push_request *rq, struct buf *plain)
 {
-    struct slice all = buf_slice(&rq->body);
+    struct coding c;
+    bool known = coding_find(rq->encoding, &c);
     struct unpack *u;
     int rc;
 
-    if (!(gzip ? gunzip_looks_so(all) : unzstd_looks_so(all)))
-        return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body does not begin as Content-Encoding: %s does",
-                           gzip ? "gzip" : "zstd");
-    u = unpack_new(all);
+    assert(known); /* it was asked for */
+    if (!c.undo->looks_so(buf_slice(&rq->body)))
+        return push_refuse(rq, MHD_HTTP_BAD_REQUEST, "the body does not begin as Content-Encoding: %s does", c.name);
+    u = unpack_new_as(c);
     unpack_bound(u, UNZSTD_WINDOW_SENT);
     rc = make_room(rq, plain, 1);
     if (rc == 0)
@@ -215,8 +213,7 @@ int push_body_unpack(struct push_request *rq)
 
     if (is_plain(rq->encoding))
         return 0;
-    rc = strcasecmp(rq->encoding, "snappy") == 0 ? unpack_snappy(rq, &plain)
-                                                 : unpack_stream(rq, is_gzip(rq->encoding), &plain);
+    rc = is_snappy(rq->encoding) ? unpack_snappy(rq, &plain) : unpack_stream(rq, &plain);
     give_back(rq, rc == 0 ? &rq->body : &plain);
     if (rc == 0)
         rq->body = plain;

@@ -7,6 +7,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/http/server/answer.h"
+#include "transforms/codecs/coding.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -92,7 +93,7 @@ static int judge(struct push_request *rq, const struct http_asked *asked)
         return -1;
     if (rq->encoding == encoding && !push_body_is_known(encoding))
         return push_refuse(rq, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                           "Content-Encoding is none that is taken here: gzip, zstd, identity");
+                           "Content-Encoding is none that is taken here: " CODING_NAMES ", snappy, identity");
     if (announced(rq) > in->push->max_body)
         return push_too_large(rq);
     add_headers(rq);

@@ -264,6 +264,29 @@ static void a_request_is_stored_and_then_answered(void **state)
     assert_int_equal(rig_incoming(r), 6);
 }
 
+/* One line, "one", each time. */
+static void what_is_packed_is_unpacked(void **state)
+{
+    static const struct {
+        const char *encoding;
+        struct slice body;
+    } cases[] = {
+        {"deflate", {"\x78\x9c\xcb\xcf\x4b\xe5\x02\x00\x03\xde\x01\x4d", 12}},
+        {"Snappy", {"\x04\x0cone\n", 6}},
+    };
+    struct rig *r = *state;
+
+    rig_start(r);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fake f = {.headers = {{"Content-Encoding", cases[i].encoding}}};
+
+        ask(r->in, &f, "POST", cases[i].body, 100);
+        if (f.status != MHD_HTTP_CREATED)
+            fail_msg("%s: %u %s", cases[i].encoding, f.status, f.body);
+    }
+    rig_expect(r, "one|one|");
+}
+
 static void what_is_refused_has_stored_nothing(void **state)
 {
     struct rig *r = *state;
@@ -276,7 +299,8 @@ static void what_is_refused_has_stored_nothing(void **state)
         {"POST", "good\n", "Key", "", MHD_HTTP_BAD_REQUEST},
         {"POST", "good\n", "Content-Encoding", "br", MHD_HTTP_UNSUPPORTED_MEDIA_TYPE},
         {"POST", "good\n", "Content-Encoding", "gzip", MHD_HTTP_BAD_REQUEST},
-        {"POST", "good\n", "Content-Encoding", "snappy", MHD_HTTP_UNSUPPORTED_MEDIA_TYPE},
+        {"POST", "good\n", "Content-Encoding", "deflate", MHD_HTTP_BAD_REQUEST},
+        {"POST", "good\n", "Content-Encoding", "snappy", MHD_HTTP_BAD_REQUEST},
         {"POST", "good\n", "Content-Length", "99999999", MHD_HTTP_CONTENT_TOO_LARGE},
     };
 
@@ -478,6 +502,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_is_stored_and_then_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_packed_is_unpacked, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_refused_has_stored_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_answer_is_no_long_body, setup, teardown),
         cmocka_unit_test_setup_teardown(a_request_may_wait_for_somebody_else_before_it_is_stored, setup, teardown),
