@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import subprocess
+import zlib
 
 import objects
 from common import stream, to_file
@@ -66,8 +67,8 @@ def test_signals_of_opentelemetry_become_records(t):
         "rest": stream(to_file(t, "out-rest"), interval="0s",
                        inputs=[{"otlp": {"listen": f"127.0.0.1:{port}", "signals": ["metrics", "traces"], "record": "nested", "times": "unix_nano"}}]),
     }}).start()
-    for signal in ("logs", "metrics", "traces"):
-        status, said, headers = post(port, signal, gzip.compress(sample(f"{signal}.pb")), PROTOBUF, headers={"Content-Encoding": "gzip"})
+    for signal, pack, encoding in (("logs", gzip.compress, "gzip"), ("metrics", zlib.compress, "deflate"), ("traces", zlib.compress, "zlib")):
+        status, said, headers = post(port, signal, pack(sample(f"{signal}.pb")), PROTOBUF, headers={"Content-Encoding": encoding})
         assert (status, said, headers["Content-Type"]) == (200, b"", PROTOBUF)
         assert post(port, signal, sample(f"{signal}.json"))[:2] == (200, {})
     assert post(port, "logs", b"{}")[:2] == (200, {}) and post(port, "logs", b"", PROTOBUF)[0] == 200  # nothing in it
@@ -163,9 +164,10 @@ def test_signals_come_over_grpc(t):
                        inputs=[{"otlp_grpc": {"listen": f"127.0.0.1:{port}", "signals": ["metrics", "traces"], "record": "nested"}}]),
     }}).start()
     g = Grpc(t, port)
-    for service, name in (("logs", "logs"), ("metrics", "metrics"), ("trace", "traces")):
+    for service, name, pack, encoding in (("logs", "logs", gzip.compress, "gzip"), ("metrics", "metrics", zlib.compress, "deflate"),
+                                          ("trace", "traces", gzip.compress, "gzip")):
         assert g.call(service, sample(f"{name}.pb"))[:2] == (0, b"")
-        assert g.call(service, gzip.compress(sample(f"{name}.pb")), "gzip")[:2] == (0, b"")
+        assert g.call(service, pack(sample(f"{name}.pb")), encoding)[:2] == (0, b"")
     assert g.call("logs", b"")[:2] == (0, b"")
     for status, said, answer in (
             (3, "cut off", g.call("logs", b"\x0a\x05x")), (3, "not packed", g.call("logs", b"x", "gzip")), (12, "grpc-encoding", g.call("logs", b"x", "br")),

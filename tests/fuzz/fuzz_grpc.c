@@ -25,9 +25,9 @@ static void check(bool holds)
         abort();
 }
 
-static size_t most(void *ctx)
+static size_t most(void *ctx, const struct grpc_call *call)
 {
-    (void)ctx;
+    (void)ctx, (void)call;
     return MESSAGE_MAX;
 }
 

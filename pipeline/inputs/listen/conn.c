@@ -298,7 +298,7 @@ static enum secure_answer send_some(struct listen_conn *c, struct slice bytes, s
     return SECURE_DONE;
 }
 
-static void write_some(struct listen_conn *c)
+void listen_conn_write(struct listen_conn *c)
 {
     struct err e;
     size_t n = 0;
@@ -397,7 +397,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (!c->shakes && ((events & UV_READABLE) || c->read_wants_write))
         read_some(c, LISTEN_TURN_BYTES);
     if (!c->shakes && ((events & UV_WRITABLE) || c->write_wants_read))
-        write_some(c);
+        listen_conn_write(c);
     if (c->eof || c->ending)
         listen_conn_dirty(c);
     listen_conn_poll(c);
@@ -447,7 +447,7 @@ void listen_conn_turn(struct listen_conn *c)
     if (c->more)
         read_some(c, LISTEN_TURN_BYTES);
     listen_marks_ready(c);
-    write_some(c);
+    listen_conn_write(c);
     if (is_done(c))
         listen_conn_end(c);
     else
@@ -499,96 +499,4 @@ void listen_conn_look(struct listen_conn *c)
         too_late(c);
     if (!c->over && !c->ending && c->began && c->port->protocol->look)
         c->port->protocol->look(c);
-}
-
-/* --- begin and end ------------------------------------------------------------------------------------------------------ */
-
-static bool make_secure(struct listen_conn *c)
-{
-    struct err e;
-
-    c->identity = identity_files_keep(c->port->tls);
-    c->shakes = true;
-    if (secure_accept(&c->secure, c->identity->credentials, c->fd, &e) == 0)
-        return true;
-    listen_conn_say(c, "a connection was closed", e.msg, "the log may say more of this machine's memory");
-    return false;
-}
-
-static void release(struct listen_conn *c)
-{
-    secure_free(&c->secure);
-    identity_leave(c->identity);
-    buf_release(&c->in);
-    buf_release(&c->out);
-    mem_free(c->touched);
-    if (c->fd >= 0)
-        close(c->fd);
-    mem_free(c);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    release(handle->data);
-}
-
-struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct sockaddr *from, socklen_t n)
-{
-    struct listen_conn *c = mem_alloc(sizeof(*c) + p->protocol->session_bytes);
-
-    c->port = p;
-    c->fd = fd;
-    c->heard = p->hub->mono;
-    TAILQ_INIT(&c->marks);
-    buf_init(&c->in, p->protocol->message_max + 2 * LISTEN_READ_BYTES);
-    buf_init(&c->out, LISTEN_OUT_MAX);
-    if (fd >= 0) {
-        memcpy(&c->from, from, n);
-        c->from_length = n;
-        if (p->scheme->kind == LISTEN_TCP)
-            socket_set_up(fd);
-        if ((p->tls && !make_secure(c)) || uv_poll_init(loop_uv(p->hub->loop), &c->poll, fd) < 0) {
-            release(c);
-            return NULL;
-        }
-        c->poll.data = c;
-        TAILQ_INSERT_TAIL(&p->conns, c, link);
-        p->conn_count++;
-    }
-    c->began = !c->shakes;
-    if (c->began && p->protocol->begin)
-        p->protocol->begin(c);
-    if (fd >= 0)
-        listen_conn_poll(c);
-    return c;
-}
-
-void listen_conn_end(struct listen_conn *c)
-{
-    struct listen_port *p = c->port;
-    struct listen_hub *h = p->hub;
-
-    if (c->began && p->protocol->ended)
-        p->protocol->ended(c);
-    c->own = 0;
-    drop_in(c); /* while its address is there */
-    if (c->held)
-        TAILQ_REMOVE(&h->held, c, held_link);
-    if (c->is_dirty)
-        TAILQ_REMOVE(&h->dirty, c, dirty_link);
-    listen_marks_release(c);
-    if (c->fd < 0) {
-        release(c);
-        return;
-    }
-    TAILQ_REMOVE(&p->conns, c, link);
-    p->conn_count--;
-    if (p->accept_at > h->mono) {
-        p->accept_at = 0;
-        listen_hub_again(h);
-    }
-    if (c->secure && !c->shakes)
-        secure_shut(c->secure);
-    c->over = c->held = c->is_dirty = true; /* nobody takes it up again */
-    uv_close((uv_handle_t *)&c->poll, on_closed);
 }

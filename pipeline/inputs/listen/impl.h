@@ -216,8 +216,11 @@ MUST_CHECK bool listen_port_drain(struct listen_port *p); /* takes what has come
 MUST_CHECK int listen_attach(struct input *in, const char *text, struct err *e);
 void listen_detach_all(struct input *in);
 
-/* conn.c. -1 fd: the one for datagrams. NULL: there is none, and the descriptor is closed. */
+/* life.c. -1 fd: the one for datagrams. NULL: there is none, and the descriptor is closed. */
 struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct sockaddr *from, socklen_t n);
+void listen_conn_end(struct listen_conn *c); /* at once; it is gone behind this */
+
+/* conn.c */
 MUST_CHECK bool listen_conn_drain(
     struct listen_conn *c); /* reads what is there, before its input goes. False: there may be more */
 void listen_conn_resume(struct listen_conn *c); /* there may be room again */
@@ -225,8 +228,8 @@ void listen_conn_dirty(struct listen_conn *c);
 void listen_conn_turn(struct listen_conn *c); /* it is dirty */
 void listen_conn_look(struct listen_conn *c); /* once a second */
 void listen_conn_poll(struct listen_conn *c); /* waits for what it needs now */
-void listen_conn_end(struct listen_conn *c);  /* at once; it is gone behind this */
 void listen_conn_hold(struct listen_conn *c);
+void listen_conn_write(struct listen_conn *c); /* as much of its answers as goes */
 /* hold.c: so many bytes are kept of it, beside what its protocol holds. Somebody stands there, or it has a budget. */
 void listen_conn_count(struct listen_conn *c, size_t now);
 void listen_conn_leave_budget(struct listen_conn *c); /* whose it was goes, until another comes */

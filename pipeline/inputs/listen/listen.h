@@ -108,6 +108,8 @@ struct listen_protocol {
     void (*look)(struct listen_conn *c);
     /* All that was put before listen_mark(c, mark) is safe; in the order of the marks. NULL: nobody asks. */
     void (*safe)(struct listen_conn *c, uint64_t mark);
+    /* It is we who close it, with nothing wrong: a last word to the far end, which gets it if it reads. May be NULL. */
+    void (*parting)(struct listen_conn *c);
     /* It is closed behind this; the session is released. May be NULL. */
     void (*ended)(struct listen_conn *c);
     /* Is looked at before others when a record's route is sought: it wants some, not all. NULL: as they come. */

@@ -163,7 +163,7 @@ void grpc_refuse(struct grpc *g, struct grpc_call *call, unsigned code, const ch
     head[n++] = pair("grpc-status", number);
     head[n++] = pair("grpc-message", text);
     if (code == CODE_UNIMPLEMENTED)
-        head[n++] = pair("grpc-accept-encoding", "identity,gzip,zstd");
+        head[n++] = pair("grpc-accept-encoding", GRPC_ENCODINGS);
     if (details.n > 0 && *encode_bytes(details, status, sizeof(status)))
         head[n++] = pair("grpc-status-details-bin", status);
     if (retry_info.n > 0 && *encode_bytes(retry_info, retry, sizeof(retry)))
@@ -282,7 +282,7 @@ static void make_room(struct grpc *g, struct grpc_call *call)
 {
     size_t n = announced(call);
 
-    if (n > g->ops->most(g->ctx)) {
+    if (n > g->ops->most(g->ctx, call)) {
         refuse(g, call, CODE_EXHAUSTED, "the message is larger than max_message allows, or limits.memory");
         return;
     }
@@ -458,6 +458,12 @@ bool grpc_write(struct grpc *g, int (*send)(void *ctx, struct slice bytes), void
         if (send(ctx, slice_of((const char *)p, (size_t)n)) < 0)
             return false;
     return n < 0 || (!nghttp2_session_want_read(g->h2) && !nghttp2_session_want_write(g->h2));
+}
+
+void grpc_part(struct grpc *g)
+{
+    (void)nghttp2_submit_goaway(g->h2, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(g->h2),
+                                NGHTTP2_NO_ERROR, NULL, 0); /* fails for want of memory: then it sees the end alone */
 }
 
 /* It may be we who did not read: so it is to be sent again. Of a client that was answered and does not end its message the place is taken. */

@@ -21,12 +21,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How a message may be packed, as a client is told. */
+#define GRPC_ENCODINGS "identity,gzip,zstd,snappy,deflate"
+
 struct grpc;
 struct grpc_call;
 
 struct grpc_ops {
-    size_t (*most)(void *ctx);             /* bytes that a message may have now */
-    bool (*room)(void *ctx, size_t bytes); /* may messages have so many, all together? */
+    size_t (*most)(void *ctx, const struct grpc_call *call); /* bytes that its message may have now */
+    bool (*room)(void *ctx, size_t bytes);                   /* may messages have so many, all together? */
     /* Is its message wanted? False: nothing of it is taken, and the call is asked without one. */
     bool (*headed)(void *ctx, struct grpc_call *call);
     void (*asked)(void *ctx, struct grpc_call *call);
@@ -43,6 +46,9 @@ MUST_CHECK int grpc_read(struct grpc *g, struct slice in, nsec now, const char *
 bool grpc_write(struct grpc *g, int (*send)(void *ctx, struct slice bytes), void *ctx);
 /* Once a second: a call that takes too long to come is refused. */
 void grpc_look(struct grpc *g, nsec now);
+
+/* The client is told that no more of its calls are taken: those that it began and we have not seen it may send elsewhere. */
+void grpc_part(struct grpc *g);
 
 /* For the protocol above. */
 const char *grpc_path(const struct grpc_call *call);          /* "/package.Service/Method" */

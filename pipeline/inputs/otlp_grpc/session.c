@@ -8,12 +8,12 @@
 
 #include "pipeline/inputs/otlp/answer.h"
 #include "pipeline/inputs/otlp_grpc/grpc.h"
+#include "pipeline/inputs/otlp_grpc/services.h"
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
-#include "transforms/codecs/gunzip.h"
+#include "transforms/codecs/coding.h"
 #include "transforms/codecs/unpack.h"
-#include "transforms/codecs/unzstd.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -110,10 +110,6 @@ static void answer(struct session *s, struct export *x)
 
 /* --- who may send, and what ------------------------------------------------------------------------------------------------- */
 
-static const char *const paths[OTLP_SIGNALS] = {"/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-                                                "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-                                                "/opentelemetry.proto.collector.trace.v1.TraceService/Export"};
-
 static const char NOT_TAKEN[] = "this signal is not taken here";
 
 static struct listen_route *route_of(struct session *s, enum otlp_signal signal)
@@ -138,24 +134,30 @@ static bool is_let_in(const struct otlp_grpc_conf *conf, const struct grpc_call 
     return yes;
 }
 
-/* False: it is none. */
-static bool signal_of(const struct grpc_call *call, enum otlp_signal *signal)
+static void answer_health(struct session *s, struct grpc_call *call)
 {
-    for (int i = 0; i < OTLP_SIGNALS; i++)
-        if (strcmp(grpc_path(call), paths[i]) == 0) {
-            *signal = (enum otlp_signal)i;
-            return true;
-        }
-    return false;
+    enum services_asked asked = SERVICES_DAMAGED;
+    enum otlp_signal signal;
+
+    if (!grpc_is_packed(call))
+        asked = services_read_health(grpc_message(call), &signal);
+    if (asked == SERVICES_DAMAGED)
+        refuse_call(s, call, OTLP_INVALID_ARGUMENT, "the message is no HealthCheckRequest");
+    else if (asked == SERVICES_UNKNOWN || (asked == SERVICES_ONE && !route_of(s, signal)))
+        refuse_call(s, call, OTLP_NOT_FOUND, "there is no such service here");
+    else
+        grpc_answer(s->grpc, call, SERVICES_SERVING);
 }
 
-/* Who shows nothing gets no memory for a message. */
+/* Who shows nothing gets no memory for a message, but for the question whether all is well. */
 static bool on_headed(void *ctx, struct grpc_call *call)
 {
     struct session *s = ctx;
     enum otlp_signal signal;
-    struct listen_route *r = signal_of(call, &signal) ? route_of(s, signal) : NULL;
+    struct listen_route *r = services_signal(grpc_path(call), &signal) ? route_of(s, signal) : NULL;
 
+    if (services_is_health(grpc_path(call)))
+        return true;
     if (!r)
         return false;
     if (is_let_in(listen_route_conf(r), call))
@@ -169,7 +171,7 @@ static void refuse_unwanted(struct session *s, struct grpc_call *call)
 {
     enum otlp_signal signal;
 
-    if (!signal_of(call, &signal))
+    if (!services_signal(grpc_path(call), &signal))
         refuse_call(s, call, OTLP_UNIMPLEMENTED, "there are only the services of OTLP for logs, metrics and traces");
     else if (!route_of(s, signal))
         refuse_call(s, call, OTLP_UNIMPLEMENTED, NOT_TAKEN);
@@ -213,17 +215,19 @@ static bool grow(struct session *s, const struct export *x, struct buf *b, size_
 static const char *unpack_all(struct session *s, struct export *x, size_t most, enum otlp_code *code)
 {
     struct slice rest = grpc_message(x->call);
-    bool gzip = strcmp(grpc_encoding(x->call), "gzip") == 0,
-         known = gzip || strcmp(grpc_encoding(x->call), "zstd") == 0;
+    const char *encoding = grpc_encoding(x->call);
+    bool snappy = strcmp(encoding, "snappy") == 0, known;
+    struct coding c;
     struct unpack *u;
     struct err e;
 
+    known = coding_find(snappy ? "x-snappy-framed" : encoding, &c); /* as gRPC's libraries mean it */
     *code = known ? OTLP_INVALID_ARGUMENT : OTLP_UNIMPLEMENTED;
     if (!known)
-        return "grpc-encoding is none that is taken here: gzip, zstd";
-    if (!(gzip ? gunzip_looks_so(rest) : unzstd_looks_so(rest)))
+        return "grpc-encoding is none that is taken here: " GRPC_ENCODINGS;
+    if (!c.undo->looks_so(rest))
         return "the message is not packed as grpc-encoding says";
-    u = unpack_new(rest);
+    u = unpack_new_as(c);
     unpack_bound(u, UNZSTD_WINDOW_SENT);
     for (;;) {
         size_t left = rest.n, had = x->plain.n;
@@ -407,12 +411,14 @@ static void work(struct session *s)
 /* --- calls ------------------------------------------------------------------------------------------------------------------ */
 
 /* Those who listen there may be others than when the connection began. What would never find room is too large. */
-static size_t on_most(void *ctx)
+static size_t on_most(void *ctx, const struct grpc_call *call)
 {
     struct session *s = ctx;
     size_t most = 0, room = listen_hold_most(s->conn);
     struct listen_route *r;
 
+    if (services_is_health(grpc_path(call)))
+        return SERVICES_HEALTH_MAX;
     for (size_t i = 0; (r = listen_route(s->conn, i)); i++) {
         const struct otlp_grpc_conf *conf = listen_route_conf(r);
 
@@ -438,9 +444,13 @@ static void on_asked(void *ctx, struct grpc_call *call)
         refuse_unwanted(s, call);
         return;
     }
+    if (services_is_health(grpc_path(call))) {
+        answer_health(s, call);
+        return;
+    }
     x = mem_alloc(sizeof(*x));
     x->call = call;
-    known = signal_of(call, &x->signal);
+    known = services_signal(grpc_path(call), &x->signal);
     assert(known); /* it would not be wanted */
     TAILQ_INSERT_TAIL(&s->ready, x, link);
 }
@@ -535,6 +545,16 @@ static void on_look(struct listen_conn *c)
     flush(s);
 }
 
+static void on_parting(struct listen_conn *c)
+{
+    struct session *s = listen_session(c);
+
+    if (!s->grpc)
+        return;
+    grpc_part(s->grpc);
+    flush(s);
+}
+
 static void on_ended(struct listen_conn *c)
 {
     struct session *s = listen_session(c);
@@ -564,6 +584,7 @@ const struct listen_protocol otlp_grpc_protocol = {
     .read = on_read,
     .look = on_look,
     .safe = on_safe,
+    .parting = on_parting,
     .ended = on_ended,
     .is_choosy = is_choosy,
 };

@@ -18,13 +18,15 @@ struct pair {
     bool refuses;          /* in headed() */
     struct slice rest;     /* of what the client sends */
     bool waits;            /* it has more to send, and does not */
+    int32_t last;          /* of its calls, that the server will see to; -1: nobody said so */
     char code[8], http[8]; /* of the last answer */
 };
 
 /* --- the server ------------------------------------------------------------------------------------------------------ */
 
-static size_t most(void *ctx)
+static size_t most(void *ctx, const struct grpc_call *call)
 {
+    (void)call;
     return ((struct pair *)ctx)->most;
 }
 
@@ -93,6 +95,14 @@ static int on_close(nghttp2_session *h2, int32_t id, uint32_t code, void *arg)
     return 0;
 }
 
+static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
+{
+    (void)h2;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_NO_ERROR)
+        ((struct pair *)arg)->last = frame->goaway.last_stream_id;
+    return 0;
+}
+
 static ssize_t read_body(nghttp2_session *h2, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
                          nghttp2_data_source *source, void *arg)
 {
@@ -134,12 +144,13 @@ static void begin(struct pair *p)
 {
     nghttp2_session_callbacks *on;
 
-    *p = (struct pair){.most = 100};
+    *p = (struct pair){.most = 100, .last = -1};
     p->g = grpc_new(&OPS, p);
     assert_non_null(p->g);
     assert_int_equal(nghttp2_session_callbacks_new(&on), 0);
     nghttp2_session_callbacks_set_on_header_callback(on, on_header);
     nghttp2_session_callbacks_set_on_stream_close_callback(on, on_close);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(on, on_frame);
     assert_int_equal(nghttp2_session_client_new(&p->client, on, p), 0);
     nghttp2_session_callbacks_del(on);
     assert_int_equal(nghttp2_submit_settings(p->client, NGHTTP2_FLAG_NONE, NULL, 0), 0);
@@ -222,6 +233,22 @@ static void a_connection_gets_the_limit_of_now(void **state)
     end(&p);
 }
 
+/* A client whose call was not seen may send it elsewhere, and need not ask whether it was stored. */
+static void a_client_is_told_which_call_was_the_last(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    begin(&p);
+    call(&p, GRPC, SLICE("\0\0\0\0\5hello"), false);
+    call(&p, GRPC, SLICE("\0\0\0\0\5he"), true);
+    assert_int_equal(p.last, -1);
+    grpc_part(p.g);
+    exchange(&p, 1);
+    assert_int_equal(p.last, 3);
+    end(&p);
+}
+
 /* It may be sluice that did not read: a client gives up what is refused for good. */
 static void what_comes_too_slowly_is_to_come_again(void **state)
 {
@@ -249,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_message_is_asked_and_answered),
         cmocka_unit_test(who_is_refused_by_his_head_has_no_room),
         cmocka_unit_test(a_connection_gets_the_limit_of_now),
+        cmocka_unit_test(a_client_is_told_which_call_was_the_last),
         cmocka_unit_test(what_comes_too_slowly_is_to_come_again),
     };
 

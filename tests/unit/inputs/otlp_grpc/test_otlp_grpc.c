@@ -14,6 +14,7 @@ struct client {
     int fd;
     struct slice rest; /* of the message */
     char code[8];      /* of the answer */
+    bool left;         /* it was told so */
     struct buf said;
 };
 
@@ -58,6 +59,15 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
     return buf_add(&c->said, data, n);
 }
 
+static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
+{
+    struct client *c = arg;
+
+    (void)h2;
+    c->left |= frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_NO_ERROR;
+    return 0;
+}
+
 static void dial(struct client *c, const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -71,6 +81,7 @@ static void dial(struct client *c, const char *path)
     nghttp2_session_callbacks_set_send_callback(on, send_some);
     nghttp2_session_callbacks_set_on_header_callback(on, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(on, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(on, on_frame);
     assert_int_equal(nghttp2_session_client_new(&c->h2, on, c), 0);
     nghttp2_session_callbacks_del(on);
     assert_int_equal(nghttp2_submit_settings(c->h2, NGHTTP2_FLAG_NONE, NULL, 0), 0);
@@ -92,11 +103,10 @@ static nghttp2_nv pair(const char *name, const char *value)
 }
 
 /* Until it is answered. */
-static void export(struct client *c, struct slice message)
+static void call(struct client *c, const char *path, struct slice message)
 {
     const nghttp2_nv head[] = {pair(":method", "POST"), pair(":scheme", "http"), pair(":authority", "h"),
-                               pair(":path", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
-                               pair("content-type", "application/grpc")};
+                               pair(":path", path), pair("content-type", "application/grpc")};
     const nghttp2_data_provider data = {.read_callback = read_body};
     uint8_t got[16384];
 
@@ -111,6 +121,11 @@ static void export(struct client *c, struct slice message)
         assert_true(n > 0);
         assert_int_equal(nghttp2_session_mem_recv(c->h2, got, (size_t)n), n);
     }
+}
+
+static void export(struct client *c, struct slice message)
+{
+    call(c, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", message);
 }
 
 /* One log record, whose body has n times x. */
@@ -144,33 +159,74 @@ static void make_request(struct buf *out, const size_t *sizes, size_t count)
         out->p[i] = (char)n;
 }
 
+/* --- the input -------------------------------------------------------------------------------------------------------- */
+
+struct bed {
+    struct rig rig;
+    struct cfg_errors *errors;
+};
+
+static struct cfg_strings *strings_of(struct rig *r, const char *name)
+{
+    return (void *)((char *)r->conf + cfg_find(r->ops->fields, name)->offset);
+}
+
+static void set_string(struct rig *r, const char *name, const char *text)
+{
+    struct cfg_strings *s = strings_of(r, name);
+
+    if (s->n > 0)
+        mem_free(s->v[0]);
+    else
+        s->v = mem_alloc(sizeof(*s->v));
+    s->n = 1;
+    s->v[0] = mem_strdup(text);
+}
+
+/* It listens at "s" in the rig's folder; `name` and `value` of one of its options, or NULL. */
+static void begin(struct bed *b, const char *name, const char *value)
+{
+    struct rig *r = &b->rig;
+    char text[128];
+
+    b->errors = cfg_errors_new();
+    rig_init(r, "otlp_grpc");
+    r->conf = mem_alloc(r->ops->conf_size);
+    cfg_bind(b->errors, NULL, r->ops->fields, r->conf);
+    snprintf(text, sizeof(text), "unix://%s", rig_path(r, "s"));
+    set_string(r, "listen", text);
+    if (name)
+        set_string(r, name, value);
+    rig_start(r);
+}
+
+static void end(struct bed *b)
+{
+    struct rig *r = &b->rig;
+
+    rig_release(r);
+    cfg_release(r->ops->fields, r->conf);
+    mem_free(r->conf);
+    cfg_errors_free(&b->errors);
+}
+
 /* Were it to come later, it would come for ever, and what stands before it would be stored each time. */
 static void what_memory_never_holds_is_left_out_and_said(void **state)
 {
     /* Of 16 MiB. The others have room in what their message leaves of that, which is less than the next power of two. */
     static const size_t sizes[] = {3, 9 * MIB, 4}, fitting[] = {9 * MIB / 2, 9 * MIB / 2};
-    struct cfg_errors *errors = cfg_errors_new();
-    struct cfg_strings *listen;
+    struct bed b;
     struct buf message;
     struct client c;
-    struct rig r;
-    char text[128];
 
     (void)state;
-    rig_init(&r, "otlp_grpc");
-    r.conf = mem_alloc(r.ops->conf_size);
-    cfg_bind(errors, NULL, r.ops->fields, r.conf);
-    listen = (void *)((char *)r.conf + cfg_find(r.ops->fields, "listen")->offset);
-    snprintf(text, sizeof(text), "unix://%s", rig_path(&r, "s"));
-    mem_free(listen->v[0]);
-    listen->v[0] = mem_strdup(text);
-    rig_start(&r);
-    dial(&c, rig_path(&r, "s"));
+    begin(&b, NULL, NULL);
+    dial(&c, rig_path(&b.rig, "s"));
     make_request(&message, sizes, ARRAY_LEN(sizes));
     export(&c, buf_slice(&message));
     assert_string_equal(c.code, "0");
     assert_non_null(memmem(c.said.p, c.said.n, "limits.memory", strlen("limits.memory")));
-    rig_expect(&r, "{\"signal\":\"log\",\"body\":\"xxx\"}|{\"signal\":\"log\",\"body\":\"xxxx\"}|");
+    rig_expect(&b.rig, "{\"signal\":\"log\",\"body\":\"xxx\"}|{\"signal\":\"log\",\"body\":\"xxxx\"}|");
     buf_release(&message);
     buf_clear(&c.said);
     make_request(&message, fitting, ARRAY_LEN(fitting));
@@ -178,20 +234,80 @@ static void what_memory_never_holds_is_left_out_and_said(void **state)
     assert_string_equal(c.code, "0");
     if (fitting[0] < RECORD_MAX_BYTES) {
         assert_int_equal(c.said.n, 5); /* nothing was left out */
-        assert_int_equal(rig_incoming(&r), 4);
+        assert_int_equal(rig_incoming(&b.rig), 4);
     }
     hang_up(&c);
-    rig_stop(&r);
-    cfg_release(r.ops->fields, r.conf);
-    mem_free(r.conf);
-    cfg_errors_free(&errors);
     buf_release(&message);
-    rig_release(&r);
+    end(&b);
+}
+
+#define SERVICE "opentelemetry.proto.collector."
+
+/* Also who shows no token. */
+static void whether_it_works_is_told(void **state)
+{
+    static const char path[] = "/grpc.health.v1.Health/Check";
+    static const struct slice asked[] = {
+        {"\0\0\0\0\0", 5},
+        {"\0\0\0\0\x33\x0a\x31" SERVICE "logs.v1.LogsService", 5 + 2 + 49},
+    };
+    char large[5 + 300] = "\0\0\0\x01\x2c";
+    struct bed b;
+    struct client c;
+
+    (void)state;
+    begin(&b, "tokens", "0123456789abcdef");
+    dial(&c, rig_path(&b.rig, "s"));
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        buf_clear(&c.said);
+        call(&c, path, asked[i]);
+        assert_string_equal(c.code, "0");
+        assert_memory_equal(c.said.p, "\0\0\0\0\2\x08\1", 7);
+    }
+    call(&c, path, SLICE("\0\0\0\0\3\x0a\1x"));
+    assert_string_equal(c.code, "5");
+    call(&c, path, SLICE("\0\0\0\0\2\x0a\5"));
+    assert_string_equal(c.code, "3");
+    call(&c, path, slice_of(large, sizeof(large)));
+    assert_string_equal(c.code, "8");
+    call(&c, "/grpc.health.v1.Health/Watch", SLICE("\0\0\0\0\0"));
+    assert_string_equal(c.code, "12");
+    export(&c, SLICE("\0\0\0\0\0"));
+    assert_string_equal(c.code, "16");
+    hang_up(&c);
+    end(&b);
+}
+
+static void a_client_hears_that_it_stops(void **state)
+{
+    static const size_t one[] = {1};
+    uint8_t got[16384];
+    struct bed b;
+    struct client c;
+    struct buf message;
+    ssize_t n;
+
+    (void)state;
+    begin(&b, NULL, NULL);
+    dial(&c, rig_path(&b.rig, "s"));
+    make_request(&message, one, 1);
+    export(&c, buf_slice(&message));
+    rig_stop(&b.rig);
+    assert_false(c.left); /* another may take its place */
+    end(&b);
+    while ((n = recv(c.fd, got, sizeof(got), 0)) > 0)
+        assert_int_equal(nghttp2_session_mem_recv(c.h2, got, (size_t)n), n);
+    assert_int_equal(n, 0);
+    assert_true(c.left);
+    hang_up(&c);
+    buf_release(&message);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whether_it_works_is_told),
+        cmocka_unit_test(a_client_hears_that_it_stops),
         cmocka_unit_test(what_memory_never_holds_is_left_out_and_said),
     };
 
