@@ -37,6 +37,7 @@ import monitoring  # noqa: E402
 import receivers  # noqa: E402
 import search  # noqa: E402
 import search_server  # noqa: E402
+import sender_cases  # noqa: E402
 import stores  # noqa: E402
 import syslog_senders  # noqa: E402
 import telemetry  # noqa: E402
@@ -48,7 +49,7 @@ def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
         kafka_cases.scenarios() + kafka_logins.scenarios() + broker_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + \
-        monitoring.scenarios() + search.scenarios() + agents.scenarios() + telemetry.scenarios() + syslog_senders.scenarios()
+        monitoring.scenarios() + search.scenarios() + agents.scenarios() + telemetry.scenarios() + sender_cases.scenarios() + syslog_senders.scenarios()
 
 
 class Tally:
