@@ -104,6 +104,7 @@ void parcels_add(struct parcels *p, const struct staged_part *part, uint64_t fir
     p->records += part->records;
     to->parcel.bytes = part->bytes;
     to->parcel.records += part->records;
+    to->parcel.first = first < to->parcel.first ? first : to->parcel.first;
     to->parcel.last = last;
     to->parcel.oldest = part->oldest < to->parcel.oldest ? part->oldest : to->parcel.oldest;
 }

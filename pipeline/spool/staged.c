@@ -31,6 +31,15 @@ void staged_want_room(struct spool_reader *r, uint64_t bytes)
         ;
 }
 
+/* Locks: held. */
+static struct pending_parcel *find(const struct spool_reader *r, uint64_t parcel)
+{
+    struct pending_parcel *p = parcels_find(&r->state->parcels, parcel);
+
+    assert(p && !p->settling);
+    return p;
+}
+
 static uint64_t records_of(const struct staged_piece *p)
 {
     uint64_t records = seal_result_sum(&p->ended);
@@ -43,28 +52,28 @@ static uint64_t records_of(const struct staged_piece *p)
 void staged_add(struct spool_reader *r, const struct staged_piece *p, const struct spool_cursor *end,
                 struct spool_wait *w)
 {
-    struct frame *f = frame_new_control(FRAME_STAGED);
+    struct frame *f = frame_new_control(p->replaced_count ? FRAME_REPLACED : FRAME_STAGED);
+    uint64_t records = p->last + 1 - p->first;
     struct spool *s = r->spool;
 
-    assert(p->first <= p->last && end->seq == p->last + 1 && records_of(p) == p->last - p->first + 1);
+    assert((records > 0 || p->replaced_count) && end->seq == p->last + 1);
     spool_state_put_staged(&f->extra, r->state->name, p, end);
     frame_finish(f);
     pthread_mutex_lock(&s->lock);
     assert(p->first == r->cut.seq && p->last < s->state.next);
+    for (size_t i = 0; i < p->replaced_count; i++) {
+        struct pending_parcel *old = find(r, p->replaced[i]);
+
+        assert(!old->parcel.sealed);
+        records += old->parcel.records;
+        old->settling = true;
+    }
+    assert(records_of(p) == records);
     r->cut = spool_skip(r, *end);
     seal_result_add(&r->settled, &p->ended);
     spool_add_control(s, f, w);
     pthread_mutex_unlock(&s->lock);
     committer_wake(s->committer, s, w != NULL);
-}
-
-/* Locks: held. */
-static struct pending_parcel *find(const struct spool_reader *r, uint64_t parcel)
-{
-    struct pending_parcel *p = parcels_find(&r->state->parcels, parcel);
-
-    assert(p && !p->settling);
-    return p;
 }
 
 void staged_seal(struct spool_reader *r, uint64_t parcel, struct slice note, struct spool_wait *w)

@@ -15,11 +15,15 @@
  * does not know goes, and the piece that was cut off is still in the log, where it begins at the cut. A file that is
  * shorter, or not there, is damaged.
  *
+ * A parcel may be replaced: what was in it, and in its books, is the piece's that does so, and it goes in the same step. So records that are
+ * held back (stage.h) are in one parcel after the other until they are in one that is delivered, or in none. Such a piece may have no
+ * records of the log.
+ *
  * Each record is in the books of one parcel, also when what was made of it went to several, or of none (it was dropped, say).
  * A record that is staged counts as spooled until its parcel is settled, and the parcels' bytes count towards the limit.
  *
  * Threads    the delivery thread only, but for what spool.h says of books, and staged_room().
- * Invariant  of a piece: the records of its parts and those that ended are all of it. Of a parcel: the results it is settled
+ * Invariant  of a piece: the records of its parts and those that ended are all of it, and of what it replaces. Of a parcel: the results it is settled
  * with are all of its records.
  */
 #ifndef PIPELINE_SPOOL_STAGED_H
@@ -55,11 +59,13 @@ struct staged_part {
 };
 
 struct staged_piece {
-    uint64_t first, last; /* records, inclusive */
+    uint64_t first, last; /* records, inclusive; last + 1 == first: none, which it may have if it replaces something */
     uint64_t bytes;       /* their lines form */
     const struct staged_part *parts;
     size_t count;
     struct seal_result ended; /* of those that are in no parcel */
+    const uint64_t *replaced; /* numbers of parcels that are not sealed, and take part in it no more */
+    size_t replaced_count;
 };
 
 /* The number of a parcel that is not in the log yet. One that no part was staged for may be given out again after a start. */

@@ -145,10 +145,53 @@ static bool parts_fit(const struct reader_state *r, struct wire_in in, uint32_t 
     return !in.failed && records == 0;
 }
 
-static bool apply_staged(struct spool_state *st, struct slice extra)
+/* The parcels that a piece replaces, as far as they are known; in->failed when they cannot be. */
+struct replaced {
+    uint32_t count;
+    struct wire_in numbers;
+};
+
+static struct replaced get_replaced(struct wire_in *in)
+{
+    struct replaced r = {.count = wire_u32(in)};
+
+    r.numbers = *in;
+    for (uint32_t i = 0; i < r.count && !in->failed; i++)
+        wire_u64(in);
+    return r;
+}
+
+/* Their records; from the first of all of them on there are records in the piece. */
+static uint64_t replaced_records(const struct reader_state *r, struct replaced gone, uint64_t *first)
+{
+    uint64_t records = 0;
+
+    for (; r && gone.count; gone.count--) {
+        const struct pending_parcel *p = parcels_find(&r->parcels, wire_u64(&gone.numbers));
+
+        if (!p)
+            continue;
+        records += p->parcel.records;
+        *first = p->parcel.first < *first ? p->parcel.first : *first;
+    }
+    return records;
+}
+
+static void remove_replaced(struct reader_state *r, struct replaced gone)
+{
+    for (; gone.count; gone.count--) {
+        struct pending_parcel *p = parcels_find(&r->parcels, wire_u64(&gone.numbers));
+
+        if (p)
+            parcels_remove(&r->parcels, p);
+    }
+}
+
+static bool apply_staged(struct spool_state *st, struct slice extra, bool replaces)
 {
     struct wire_in in = {.rest = extra}, parts;
-    uint64_t first = wire_u64(&in), last = wire_u64(&in), bytes = wire_u64(&in), records;
+    struct replaced gone = replaces ? get_replaced(&in) : (struct replaced){0};
+    uint64_t first = wire_u64(&in), last = wire_u64(&in), bytes = wire_u64(&in), records, from = first;
     struct spool_cursor end = wire_cursor(&in);
     struct seal_result ended = {0};
     char name[SPOOL_READER_NAME_MAX + 1];
@@ -165,22 +208,23 @@ static bool apply_staged(struct spool_state *st, struct slice extra)
     get_reader(&in, name);
     if (in.rest.n > 0)
         wire_unwanted(&in, &ended);
-    if (in.failed || !first || last < first || end.seq != last + 1 || end.seq > st->next)
+    if (in.failed || !first || last + 1 < first + !gone.count || end.seq != last + 1 || end.seq > st->next)
         return false;
     r = spool_state_reader(st, name);
     fits = r && r->cut.seq == first;
-    records = last - first + 1;
+    records = last + 1 - first + replaced_records(r, gone, &from);
     if (seal_result_sum(&ended) > records || !parts_fit(r, parts, count, records - seal_result_sum(&ended)))
         return false;
     r = reader_of(st, name, first);
-    if (!r || !reader_state_cut(r, first, &end))
+    if (!r || (last >= first && !reader_state_cut(r, first, &end)))
         return false;
     while (count--) {
         struct staged_part part = parcels_get_part(&parts);
 
         fits &= part.note.n || parcels_find(&r->parcels, part.parcel);
-        parcels_add(&r->parcels, &part, first, last);
+        parcels_add(&r->parcels, &part, from, last);
     }
+    remove_replaced(r, gone);
     seal_result_add(&r->settled, &ended);
     take_out(st, r, bytes);
     return fits;
@@ -375,7 +419,10 @@ bool spool_state_apply(struct spool_state *st, const struct frame_header *h, str
         fits = apply_reader(st, extra);
         break;
     case FRAME_STAGED:
-        fits = apply_staged(st, extra);
+        fits = apply_staged(st, extra, false);
+        break;
+    case FRAME_REPLACED:
+        fits = apply_staged(st, extra, true);
         break;
     case FRAME_PARCEL:
         fits = apply_parcel(st, extra);

@@ -61,6 +61,10 @@ void spool_state_put_staged(struct buf *out, const char *reader, const struct st
 {
     struct wire_out o = {.b = out};
 
+    if (p->replaced_count)
+        wire_put_u32(&o, (uint32_t)p->replaced_count);
+    for (size_t i = 0; i < p->replaced_count; i++)
+        wire_put_u64(&o, p->replaced[i]);
     wire_put_u64(&o, p->first);
     wire_put_u64(&o, p->last);
     wire_put_u64(&o, p->bytes);

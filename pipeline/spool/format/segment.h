@@ -65,6 +65,7 @@ enum frame_type {
     FRAME_READER,   /* a reader begins, comes back, leaves, has another name, or is forgotten (state.h) */
     FRAME_STAGED,   /* records that a reader has put into parcels (staged.h) */
     FRAME_PARCEL,   /* a parcel is sealed, how far its delivery is, or it is settled */
+    FRAME_REPLACED, /* as FRAME_STAGED, behind the parcels that it replaces */
     FRAME_TYPE_END,
 };
 

@@ -29,26 +29,38 @@ static void put_some(struct fixture *x, size_t count)
     commit(x);
 }
 
-/* Stages the next records, as many as the parts and `ended` say. */
-static void stage(struct fixture *x, const struct staged_part *parts, size_t count, struct seal_result ended,
-                  struct answer *a)
+/* Stages the next records, as many as the parts and `ended` say behind those of the parcel `replaced`; 0: there is none. */
+static void replace(struct fixture *x, uint64_t replaced, uint64_t its_records, const struct staged_part *parts,
+                    size_t count, struct seal_result ended, struct answer *a)
 {
     struct spool_reader *r = reader(x);
     struct spool_cursor at = spool_cut(r);
-    struct staged_piece p = {.first = at.seq, .last = at.seq - 1, .parts = parts, .count = count, .ended = ended};
+    struct staged_piece p = {.first = at.seq,
+                             .last = at.seq - 1 - its_records,
+                             .parts = parts,
+                             .count = count,
+                             .ended = ended,
+                             .replaced = &replaced,
+                             .replaced_count = replaced != 0};
     struct spool_run run;
     struct err e;
 
     p.last += seal_result_sum(&ended);
     for (size_t i = 0; i < count; i++)
         p.last += parts[i].records;
-    while (at.seq <= p.last) {
+    while (at.seq < p.last + 1) {
         assert_int_equal(spool_scan_part(r, &at, UINT64_MAX, p.last + 1 - at.seq, true, &run, &at, &e), 1);
         p.bytes += run.bytes;
     }
     if (a)
         a->wait.done = note_answer;
     staged_add(r, &p, &at, a ? &a->wait : NULL);
+}
+
+static void stage(struct fixture *x, const struct staged_part *parts, size_t count, struct seal_result ended,
+                  struct answer *a)
+{
+    replace(x, 0, 0, parts, count, ended, a);
 }
 
 static struct parcel parcel_at(struct fixture *x, size_t index)
@@ -193,6 +205,57 @@ static void parcels_count_towards_the_limit(void **state)
     fixture_free(x);
 }
 
+/* What is held back: a parcel that gives way to another one, whose records are in the books of those that come after it. */
+static void a_parcel_is_replaced_in_one_step_or_not_at_all(void **state)
+{
+    for (int again = 0; again < 4; again++) { /* each time a start finds it: in frames, or in a checkpoint */
+        struct fixture *x = fixture_new(*state != NULL, MIB, again == 3 ? 100 : 0);
+        uint64_t held = staged_new_parcel(reader(x)), next = staged_new_parcel(reader(x)),
+                 made = staged_new_parcel(reader(x));
+        struct answer safe = {0}, lost = {0};
+        struct parcel none;
+
+        put_some(x, 10);
+        stage(x, (struct staged_part[]){{held, 30, 3, 3, SLICE("held")}}, 1, NONE_ENDED, NULL);
+        commit(x);
+        replace(x, held, 3, (struct staged_part[]){{next, 70, 2, 5, SLICE("held")}, {made, 20, 4, 3, SLICE("made")}}, 2,
+                (struct seal_result){.dropped = 1}, again == 0 ? &lost : &safe);
+        if (again == 0 && !*state) {
+            reopen_spool(x);
+            assert_true(lost.calls == 1 && !lost.safe);
+            assert_int_equal(spool_cut(reader(x)).seq, 4);
+            assert_int_equal(parcel_at(x, 0).number, held);
+            assert_int_equal(books(x).spooled, 10);
+            fixture_free(x);
+            continue;
+        }
+        commit(x);
+        for (int starts = 0; starts < 2; starts++) {
+            assert_int_equal(books(x).spooled, 9);
+            assert_int_equal(books(x).dropped, 1);
+            assert_int_equal(spool_cut(reader(x)).seq, 8);
+            assert_int_equal(parcel_at(x, 0).number, next);
+            assert_int_equal(parcel_at(x, 1).records, 4);
+            assert_true(parcel_at(x, 0).first == 1 && parcel_at(x, 1).first == 1);
+            assert_false(staged_parcel(reader(x), 2, &none));
+            if (again > 0 && !*state)
+                reopen_spool(x);
+        }
+        replace(x, next, 2, (struct staged_part[]){{made, 40, 2, 5, SLICE("")}}, 1, NONE_ENDED, NULL); /* no new ones */
+        commit(x);
+        for (int starts = 0; starts < 2; starts++) {
+            assert_int_equal(parcel_at(x, 0).number, made);
+            assert_int_equal(parcel_at(x, 0).records, 6);
+            assert_false(staged_parcel(reader(x), 1, &none));
+            assert_int_equal(spool_cut(reader(x)).seq, 8);
+            assert_int_equal(books(x).spooled, 9);
+            if (!*state)
+                reopen_spool(x);
+        }
+        fixture_free(x);
+    }
+}
+
 /* The last byte of the n-th frame of this kind. */
 static void damage_frame(struct fixture *x, enum frame_type type, int n)
 {
@@ -287,9 +350,17 @@ static void stage_any(struct fixture *x, struct model *m, const struct model *sa
     struct staged_part parts[3];
     size_t count = 0;
     uint64_t left = safe->next > m->cut ? 1 + any((unsigned)(safe->next - m->cut)) : 0, all = left;
+    uint64_t replaced = any(3) == 0 && m->numbers ? 1 + any((unsigned)m->numbers) : 0, its = 0;
+    struct model_parcel *old = &m->parcels[replaced];
 
-    if (left == 0)
+    if (replaced && (!old->records || old->sealed || old->settled || safe->parcels[replaced].records != old->records))
+        replaced = 0;
+    if (left == 0 && (!replaced || any(2)))
         return;
+    if (replaced) {
+        old->settled = true;
+        left += its = old->records;
+    }
     for (unsigned i = 0; i < 3 && left; i++) {
         uint64_t number = 1 + any((unsigned)m->numbers + 1), records = 1 + any((unsigned)left);
         struct model_parcel *p;
@@ -301,7 +372,7 @@ static void stage_any(struct fixture *x, struct model *m, const struct model *sa
         p = &m->parcels[number];
         for (size_t k = 0; k < count; k++)
             twice |= parts[k].parcel == number;
-        if (p->sealed || twice)
+        if (p->sealed || p->settled || twice)
             continue;
         p->bytes += 10 * records;
         parts[count++] = (struct staged_part){number, p->bytes, records, 5, slice_str(p->records ? "" : "key")};
@@ -309,7 +380,7 @@ static void stage_any(struct fixture *x, struct model *m, const struct model *sa
         m->numbers = number > m->numbers ? number : m->numbers;
         left -= records;
     }
-    stage(x, parts, count, (struct seal_result){.dropped = left}, NULL);
+    replace(x, replaced, its, parts, count, (struct seal_result){.dropped = left}, NULL);
     m->ended += left;
     m->cut += all;
 }
@@ -425,6 +496,8 @@ int main(void)
         cmocka_unit_test(a_start_finds_parcels_as_they_were_in_the_log),
         cmocka_unit_test(a_number_is_not_given_out_again_when_its_parcel_is_settled),
         cmocka_unit_test(parcels_count_towards_the_limit),
+        cmocka_unit_test(a_parcel_is_replaced_in_one_step_or_not_at_all),
+        cmocka_unit_test_prestate(a_parcel_is_replaced_in_one_step_or_not_at_all, (void *)&NONE_ENDED),
         cmocka_unit_test(a_piece_that_damage_took_is_repeated),
         cmocka_unit_test(random_work_and_crashes),
     };
