@@ -19,7 +19,7 @@
 
 struct chain {
     size_t count;
-    bool single, holds;
+    bool single, holds, keeps;
     nsec batch_time;
     struct {
         const struct transform_ops *ops;
@@ -32,7 +32,7 @@ struct chain {
 struct source {
     struct transform_record record;
     size_t held; /* items of it that are held back */
-    bool arrived, failed, too_much;
+    bool arrived, failed, too_much, kept;
     bool unwanted; /* some of it was dropped so */
     struct slice reason;
     struct {
@@ -65,6 +65,7 @@ struct chain_state {
     struct link links[LINKS_MAX];
     struct transform_out *out; /* where outcomes go, while there is a call */
     struct err *err;           /* of that call */
+    struct source *kept;       /* a record that the first link held back and has handed over; NULL: none */
     struct arena arena;        /* held items, their keys and sources; reasons */
     size_t memory;
 };
@@ -95,6 +96,13 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
         c->single = c->single || (ops->is_single && ops->is_single(c->link[i].shared));
         c->link[i].holds = ops->holds && ops->holds(c->link[i].shared);
         c->holds = c->holds || c->link[i].holds;
+        if (ops->keeps && ops->keeps(c->link[i].shared) && i > 0) {
+            chain_unload(out);
+            return err_set(e, ERR_CONFIG,
+                           "transform %zu (%s) holds records back (`hold = true`): it must be the stream's first",
+                           i + 1, ops->name);
+        }
+        c->keeps = c->keeps || (ops->keeps && ops->keeps(c->link[i].shared));
         time = ops->batch_time ? ops->batch_time(c->link[i].shared) : 0;
         if (time > 0 && (c->batch_time == 0 || time < c->batch_time))
             c->batch_time = time;
@@ -123,6 +131,11 @@ bool chain_is_single(const struct chain *c)
 bool chain_holds(const struct chain *c)
 {
     return c->holds;
+}
+
+bool chain_keeps(const struct chain *c)
+{
+    return c->keeps;
 }
 
 nsec chain_batch_time(const struct chain *c)
@@ -226,10 +239,49 @@ static int fail_source(struct chain_state *s, struct source *source, const char 
 /* The source's last outcome, when nothing of it is on the way any more. */
 static void end_source(struct chain_state *s, struct source *source)
 {
-    if (source->held > 0 || source->arrived || source->failed)
+    if (source->held > 0 || source->arrived || source->failed || source->kept)
         return;
     s->out->unwanted = source->unwanted;
     s->out->drop(s->out, &source->record, source->reason);
+}
+
+/* A source that outlives the caller's bytes. NULL: too much is kept. */
+static struct source *keep_source(struct chain_state *s, const struct transform_record *record)
+{
+    struct source *source = arena_take(&s->arena, sizeof(*source));
+
+    if (!source) {
+        (void)too_much_held(s);
+        return NULL;
+    }
+    memset(source, 0, sizeof(*source));
+    source->record = *record;
+    if (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0 ||
+        keep(s, record->facts, &source->record.facts) < 0)
+        return NULL;
+    return source;
+}
+
+/* Of the first link, an outcome of a record that was held back before. */
+static bool is_kept(const struct link *l, const struct transform_record *from)
+{
+    return l->index == 0 && l->owner->chain->keeps && (!l->now || l->now->source->record.seq != from->seq);
+}
+
+static void end_kept(struct chain_state *s)
+{
+    if (s->kept)
+        end_source(s, s->kept);
+    s->kept = NULL;
+}
+
+/* All that comes of one comes at once. */
+static struct source *kept_source(struct chain_state *s, const struct transform_record *from)
+{
+    if (s->kept && s->kept->record.seq == from->seq)
+        return s->kept;
+    end_kept(s);
+    return s->kept = keep_source(s, from);
 }
 
 /* A record into link `i`; everything that becomes of it goes through to the end, or to where it is held back. */
@@ -300,13 +352,16 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
 {
     struct link *l = (struct link *)o;
     struct chain_state *s = l->owner;
-    struct item *item = item_of(l, from);
+    struct item of_kept = {.source = is_kept(l, from) ? kept_source(s, from) : NULL};
+    struct item *item = is_kept(l, from) ? &of_kept : item_of(l, from);
     struct source *source = item->source;
     const struct transform_key *all = item->keys;
     size_t all_count = item->key_count;
     nsec began;
     int rc;
 
+    if (!source)
+        return -1;
     if (count_made(s, source, l->index, data.n) < 0)
         return -1;
     if (source->too_much) /* what comes behind is worked on no further */
@@ -332,8 +387,14 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
 static void drop(struct transform_out *o, const struct transform_record *from, struct slice reason)
 {
     struct link *l = (struct link *)o;
-    struct source *source = item_of(l, from)->source;
+    struct source *source;
 
+    if (is_kept(l, from)) {
+        l->owner->out->unwanted = false;
+        l->owner->out->drop(l->owner->out, from, reason);
+        return;
+    }
+    source = item_of(l, from)->source;
     source->unwanted |= o->unwanted;
     if (reason.n && keep(l->owner, reason, &source->reason) < 0)
         source->reason = (struct slice){0};
@@ -343,8 +404,19 @@ static int fail(struct transform_out *o, const struct transform_record *from, co
                 struct slice shown)
 {
     struct link *l = (struct link *)o;
+    struct source *source = is_kept(l, from) ? kept_source(l->owner, from) : item_of(l, from)->source;
 
-    return fail_source(l->owner, item_of(l, from)->source, code, message, shown);
+    return source ? fail_source(l->owner, source, code, message, shown) : -1;
+}
+
+static void kept(struct transform_out *o, const struct transform_record *from)
+{
+    struct link *l = (struct link *)o;
+    struct transform_out *out = l->owner->out;
+
+    item_of(l, from)->source->kept = true;
+    if (out->kept)
+        out->kept(out, from);
 }
 
 static void count(struct transform_out *o, struct slice name, double by)
@@ -375,7 +447,7 @@ int chain_open(struct chain_state **out, struct chain *c, const struct cancel *c
     *out = s;
     for (size_t i = 0; i < c->count; i++) {
         s->links[i] = (struct link){
-            .out = {.emit = emit, .drop = drop, .fail = fail, .count = count, .log = log_text}, .owner = s, .index = i};
+            .out = {.emit = emit, .drop = drop, .fail = fail, .kept = kept, .count = count, .log = log_text}, .owner = s, .index = i};
         if (c->link[i].ops->open(&s->states[i], c->link[i].shared, cancel, e) < 0) {
             chain_close(out);
             return -1;
@@ -409,6 +481,7 @@ size_t chain_memory(const struct chain_state *s)
 int chain_begin(struct chain_state *s, struct err *e)
 {
     forget(s);
+    s->kept = NULL;
     for (size_t i = 0; i < s->chain->count; i++)
         if (transform_begin(s->chain->link[i].ops, s->states[i], e) < 0)
             return -1;
@@ -418,18 +491,19 @@ int chain_begin(struct chain_state *s, struct err *e)
 /* A record of the caller. What holds back gives outcomes when the caller's bytes are gone. */
 static int take_in(struct chain_state *s, const struct transform_record *record)
 {
-    struct source local, *source = s->chain->holds ? arena_take(&s->arena, sizeof(*source)) : &local;
+    struct source local, *source = &local;
 
-    if (!source)
-        return too_much_held(s);
-    memset(source, 0, offsetof(struct source, made) + s->chain->count * sizeof(source->made[0]));
-    source->record = *record;
-    if (s->chain->holds &&
-        (keep(s, record->data, &source->record.data) < 0 || keep(s, record->origin, &source->record.origin) < 0 ||
-         keep(s, record->facts, &source->record.facts) < 0))
-        return -1;
+    if (s->chain->holds) {
+        source = keep_source(s, record);
+        if (!source)
+            return -1;
+    } else {
+        memset(source, 0, offsetof(struct source, made) + s->chain->count * sizeof(source->made[0]));
+        source->record = *record;
+    }
     if (pass(s, 0, source, source->record.data, NULL, 0, false) < 0)
         return -1;
+    end_kept(s);
     end_source(s, source);
     if (!s->chain->holds)
         arena_reset(&s->arena); /* a reason */
@@ -487,4 +561,44 @@ int chain_end(struct chain_state *s, struct transform_out *out, struct err *e)
     s->out = NULL;
     forget(s);
     return rc;
+}
+
+/* --- what is held back --- */
+
+void chain_forget(struct chain_state *s)
+{
+    if (s->chain->keeps)
+        s->chain->link[0].ops->forget(s->states[0]);
+}
+
+void chain_restore(struct chain_state *s, const struct transform_kept *held)
+{
+    s->chain->link[0].ops->restore(s->states[0], held);
+}
+
+int chain_finish(struct chain_state *s, bool all, struct transform_out *out, struct err *e)
+{
+    const struct transform_ops *first = s->chain->link[0].ops;
+    int rc;
+
+    if (!s->chain->keeps)
+        return 0;
+    if (s->chain->count == 1)
+        return first->finish(s->states[0], all, out, e);
+    s->out = out;
+    s->err = e;
+    rc = first->finish(s->states[0], all, &s->links[0].out, e);
+    end_kept(s);
+    s->out = NULL;
+    return rc;
+}
+
+int chain_kept(const struct chain_state *s, int (*each)(void *ctx, const struct transform_kept *held), void *ctx)
+{
+    return s->chain->keeps ? s->chain->link[0].ops->kept(s->states[0], each, ctx) : 0;
+}
+
+nsec chain_kept_due(const struct chain_state *s)
+{
+    return s->chain->keeps ? s->chain->link[0].ops->kept_due(s->states[0]) : NSEC_NEVER;
 }

@@ -6,6 +6,9 @@
  * them arrives, with the last reason, and failed once when one of them fails, even if others arrive. A source of which
  * more is made than one record may become (limits.h) fails, and no more of it is worked on.
  *
+ * The first of them may keep records beyond a batch (transform_ops.keeps), and no other: what it hands over later goes through those behind it as
+ * an own source.
+ *
  * Ownership  the parts' conf is borrowed and outlives the chain, the chain outlives its states.
  * Threads    load, unload: the main thread. A state: one at a time.
  * Invariant  each record that goes in gets an emit, a drop or a fail, when all transforms keep to transform.h.
@@ -35,6 +38,7 @@ MUST_CHECK int chain_load(struct chain **c, const struct chain_part *parts, size
 void chain_unload(struct chain **c);
 bool chain_is_single(const struct chain *c);  /* one of them is */
 bool chain_holds(const struct chain *c);      /* one of them does */
+bool chain_keeps(const struct chain *c);      /* the first does */
 nsec chain_batch_time(const struct chain *c); /* the shortest of theirs; 0: none has one */
 
 /* `cancel` as in transform_ops.open. */
@@ -47,5 +51,13 @@ MUST_CHECK int chain_begin(struct chain_state *s, struct err *e);
 MUST_CHECK int chain_run(struct chain_state *s, const struct transform_record *records, size_t count,
                          struct transform_out *out, struct err *e);
 MUST_CHECK int chain_end(struct chain_state *s, struct transform_out *out, struct err *e);
+
+/* As these of transform_ops; of a chain that keeps nothing there is nothing to do, or to tell. */
+void chain_forget(struct chain_state *s);
+void chain_restore(struct chain_state *s, const struct transform_kept *kept); /* only of one that keeps */
+MUST_CHECK int chain_finish(struct chain_state *s, bool all, struct transform_out *out, struct err *e);
+MUST_CHECK int chain_kept(const struct chain_state *s, int (*each)(void *ctx, const struct transform_kept *kept),
+                          void *ctx);
+nsec chain_kept_due(const struct chain_state *s);
 
 #endif

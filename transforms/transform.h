@@ -40,8 +40,14 @@ struct transform_record {
     bool is_object;
 };
 
+/* A record that a transform holds back beyond its batch, under a name. */
+struct transform_kept {
+    struct slice name;
+    struct transform_record record; /* data: what is held of it */
+};
+
 /* Where outcomes go. Implemented by who runs the transform. For each record that goes in: emit() once or more, or drop()
- * or fail() once. emit() answers -1 when the body cannot take it (error kept by the implementer): stop and return -1.
+ * or fail() once, or kept(). emit() answers -1 when the body cannot take it (error kept by the implementer): stop and return -1.
  */
 struct transform_out {
     int (*emit)(struct transform_out *o, const struct transform_record *from, struct slice data,
@@ -53,6 +59,8 @@ struct transform_out {
      * /readyz: where and of which kind, never anything of the record. */
     int (*fail)(struct transform_out *o, const struct transform_record *from, const char *code, struct slice message,
                 struct slice shown);
+    /* The record is held back (transform_ops.keeps), whatever else comes of it. May be NULL. */
+    void (*kept)(struct transform_out *o, const struct transform_record *from);
     /* sluice.counter(name) and the like; both may be NULL. */
     void (*count)(struct transform_out *o, struct slice name, double by);
     void (*log)(struct transform_out *o, int level, struct slice text);
@@ -92,6 +100,9 @@ struct transform_ops {
     bool all_keys; /* what it emits with a record are all its partition keys: those of before are gone */
     /* Does it hold records back until end()? NULL: no. */
     bool (*holds)(const void *shared);
+    /* May it hold records back beyond end()? Then no outcome of one comes before it hands it over: in some run() or finish(), of this batch or a
+     * later one. What it holds is in kept() and in nothing else, so another state goes on with it behind restore(). NULL: no. */
+    bool (*keeps)(const void *shared);
     /* How long it may take for a batch, of which it fails the rest then. NULL: as long as it takes. */
     nsec (*batch_time)(const void *shared);
 
@@ -108,6 +119,16 @@ struct transform_ops {
     MUST_CHECK int (*run)(void *state, const struct transform_record *records, size_t count, struct transform_out *out,
                           struct err *e);
     MUST_CHECK int (*end)(void *state, struct transform_out *out, struct err *e);
+
+    /* Of one that keeps records. Before begin(): it forgets what it holds; from then on it holds these, of which it is told in order. */
+    void (*forget)(void *state);
+    void (*restore)(void *state, const struct transform_kept *kept);
+    /* Behind the last run(), before end(): hands over what it has held for too long; with `all`, what it can of all. -1: as run(). */
+    MUST_CHECK int (*finish)(void *state, bool all, struct transform_out *out, struct err *e);
+    /* Behind end(): what it holds, in the order that restore() wants. `each` answers -1 to stop, which is the answer then. */
+    MUST_CHECK int (*kept)(const void *state, int (*each)(void *ctx, const struct transform_kept *kept), void *ctx);
+    /* mono; when the first of it will be handed over by finish(). NSEC_NEVER: it holds nothing. */
+    nsec (*kept_due)(const void *state);
 };
 
 /* The entries that may be NULL, called or done without. */

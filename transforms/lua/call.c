@@ -179,6 +179,12 @@ enum lua_call_status lua_call_script(struct lua_vm *w, struct lua_call_error *er
     return call(w, error);
 }
 
+enum lua_call_status lua_call_other(struct lua_vm *w, lua_CFunction function, struct lua_call_error *error)
+{
+    lua_pushcfunction(w->L, function);
+    return call(w, error);
+}
+
 /* --- making a state --- */
 
 /* Pushes the function with this name, or nothing. */
@@ -203,8 +209,13 @@ static void push_call(lua_State *L, struct lua_vm *w)
         luaL_error(L, "%s:1: the script defines both transform() and batch(): one of them is too much",
                    lua_script_shown(w->script));
     lua_getglobal(L, "single");
-    w->single = lua_toboolean(L, -1) != 0;
-    lua_pop(L, 1);
+    lua_getglobal(L, "hold");
+    w->keeps = lua_isboolean(L, -1) && lua_toboolean(L, -1);
+    w->single = w->keeps || lua_toboolean(L, -2) != 0;
+    lua_pop(L, 2);
+    if (w->keeps && w->by_batch)
+        luaL_error(L, "%s:1: `hold = true` is for a script with transform(), and this one has batch()",
+                   lua_script_shown(w->script));
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &FUNCTION_TAG);
     if (transform) {
@@ -318,10 +329,9 @@ void lua_call_finish(struct lua_vm *w)
 {
     struct lua_call_error error;
 
-    if (!w->L || !w->init || w->guard.aborted)
+    if (!w->L || !w->init || w->guard.aborted || w->keeps) /* of one that keeps records it is about these */
         return;
     w->guard.cancel = NULL;
-    lua_pushcfunction(w->L, call_finish);
-    if (call(w, &error) != LUA_CALL_OK)
+    if (lua_call_other(w, call_finish, &error) != LUA_CALL_OK)
         return;
 }

@@ -43,13 +43,14 @@ struct lua_vm {
     struct lua_lib_env env;
     struct lua_guard guard;
     lua_State *L;
-    bool init, single, by_batch;
+    bool init, single, by_batch, keeps;
     struct arena arena;
     struct lua_run run;
     struct lua_record one;
     struct lua_meta_records records; /* `one`, or those of the batch */
     nsec batch_left;                 /* of the batch's time */
     bool batch_over;
+    bool finished, full_told; /* finish() gave back what is in the results; the batch's line on what is held was logged */
     struct lua_place where; /* of the error that ends the call */
     /* What is said of errors at shown_place: made once for many records that fail at one place. */
     char shown[320];
@@ -94,6 +95,8 @@ void lua_call_unmake(struct lua_vm *w);
 
 /* Calls the one that the script needs, protected. */
 MUST_CHECK enum lua_call_status lua_call_script(struct lua_vm *w, struct lua_call_error *error);
+/* Calls another function of ours, protected likewise. */
+MUST_CHECK enum lua_call_status lua_call_other(struct lua_vm *w, lua_CFunction function, struct lua_call_error *error);
 void lua_call_finish(struct lua_vm *w);
 
 #endif

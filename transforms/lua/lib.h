@@ -41,6 +41,8 @@ struct lua_lib_env {
     const struct lua_script *script; /* whose folder has the files */
     struct transform_out *out;       /* where counters and log lines go; NULL while the script loads and in init() */
     unsigned log_lines;              /* of this batch */
+    struct lua_kept *kept;           /* NULL: the script holds no records */
+    bool finishing;                  /* finish() is called */
 };
 
 struct lua_lib_env *lua_lib_env(lua_State *L);

@@ -5,13 +5,15 @@
 
 #include "pipeline/base/facts.h"
 #include "pipeline/base/partition_key.h"
+#include "transforms/lua/kept.h"
 #include "transforms/lua/lib.h"
 
 #include <ctype.h>
 #include <lauxlib.h>
 #include <string.h>
 
-/* One userdata for meta and one for its partition_keys, which is meta's user value 1; user value 2 is meta.drop. */
+/* One userdata for meta and one for its partition_keys, which is meta's user value 1; user value 2 is meta.drop. The functions that few
+ * scripts call are made when they are asked for. */
 struct meta {
     const struct lua_meta_records *of;
     size_t index;
@@ -182,6 +184,81 @@ static int meta_drop(lua_State *L)
     return 1;
 }
 
+/* --- what is held --- */
+
+static struct lua_kept *kept_of(lua_State *L, const char *function)
+{
+    struct lua_lib_env *env = lua_lib_env(L);
+
+    if (!env->kept)
+        luaL_error(L, "meta.%s() is for a script that says `hold = true`", function);
+    if (env->finishing)
+        luaL_error(L, "meta.%s() is for transform(), not for finish()", function);
+    return env->kept;
+}
+
+static struct slice name_of(lua_State *L)
+{
+    struct slice name;
+
+    name.p = luaL_checklstring(L, 1, &name.n);
+    if (name.n == 0 || name.n > LUA_KEPT_NAME_MAX)
+        luaL_error(L, "records are held under a name of 1 to %d bytes", LUA_KEPT_NAME_MAX);
+    return name;
+}
+
+/* meta.hold: upvalue 1 is meta. */
+static int meta_hold(lua_State *L)
+{
+    struct lua_record *rec = record_of(L, lua_touserdata(L, lua_upvalueindex(1)));
+    struct slice name, text;
+
+    (void)kept_of(L, "hold");
+    name = name_of(L);
+    text.p = luaL_optlstring(L, 2, NULL, &text.n);
+    rec->hold_name = slice_of(lua_record_keep(L, rec, name), name.n);
+    rec->hold_text = text.p ? slice_of(lua_record_keep(L, rec, text), text.n) : rec->from.data;
+    rec->held = true;
+    lua_pushnil(L);
+    return 1;
+}
+
+void lua_meta_push_texts(lua_State *L, const struct lua_kept_name *n)
+{
+    const struct lua_kept_entry *e;
+    lua_Integer i = 0;
+
+    lua_createtable(L, n ? (int)n->count : 0, 0);
+    if (!n)
+        return;
+    STAILQ_FOREACH(e, &n->entries, next) {
+        lua_guard_step(L, e->record.data.n + 50);
+        lua_pushlstring(L, e->record.data.n ? e->record.data.p : "", e->record.data.n);
+        lua_rawseti(L, -2, ++i);
+    }
+}
+
+static int meta_release(lua_State *L)
+{
+    struct lua_kept *kept = kept_of(L, "release");
+    struct lua_kept_name *n = lua_kept_find(kept, name_of(L));
+
+    lua_meta_push_texts(L, n);
+    if (n)
+        lua_kept_release(kept, n);
+    return 1;
+}
+
+static int meta_held(lua_State *L)
+{
+    const struct lua_kept_name *n = lua_kept_find(kept_of(L, "held"), name_of(L));
+
+    lua_pushinteger(L, n ? (lua_Integer)n->count : 0);
+    return 1;
+}
+
+/* --- its values --- */
+
 static void push_meta(lua_State *L, struct meta value)
 {
     struct meta *m = lua_newuserdatauv(L, sizeof(*m), 2), *keys;
@@ -197,6 +274,13 @@ static void push_meta(lua_State *L, struct meta value)
     lua_setiuservalue(L, -2, 2);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &META_TAG);
     lua_setmetatable(L, -2);
+}
+
+/* Of the meta at 1. */
+static void push_function(lua_State *L, lua_CFunction function)
+{
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, function, 1);
 }
 
 static int push_meta_at(lua_State *L, const struct meta *m)
@@ -227,6 +311,12 @@ static int meta_index(lua_State *L)
         lua_getiuservalue(L, 1, 1);
     else if (slice_is(key, "drop"))
         lua_getiuservalue(L, 1, 2);
+    else if (slice_is(key, "hold"))
+        push_function(L, meta_hold);
+    else if (slice_is(key, "release"))
+        push_function(L, meta_release);
+    else if (slice_is(key, "held"))
+        push_function(L, meta_held);
     else if (slice_is(key, "stream"))
         lua_pushstring(L, lua_lib_env(L)->stream);
     else if (slice_is(key, "arrival"))

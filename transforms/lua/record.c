@@ -29,6 +29,7 @@ void lua_record_begin(struct lua_record *rec, struct arena *arena, const struct 
     rec->keys = NULL;
     rec->key_count = 0;
     rec->drop_reason = (struct slice){0};
+    rec->held = false;
 }
 
 void lua_record_end(struct lua_record *rec)

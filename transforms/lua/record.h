@@ -32,6 +32,8 @@ struct lua_record {
     struct transform_key *keys; /* room for PARTITION_KEYS_MAX in the arena, once there is one */
     size_t key_count;
     struct slice drop_reason;
+    bool held; /* meta.hold(), with these */
+    struct slice hold_name, hold_text;
 };
 
 /* Makes it the record `from`, and everything that scripts still have of the one before dead. */

@@ -22,12 +22,15 @@ struct lua_conf {
     nsec timeout, batch_timeout;
     uint64_t memory;
     bool single, watch;
+    nsec hold_age;
+    int64_t hold_records;
+    uint64_t hold_bytes;
     struct lua_config *config;
 };
 
 struct lua_shared {
     char *path;
-    bool single, holds, watch;
+    bool single, holds, keeps, watch;
     atomic_bool exchanged; /* `current` is not what all states run */
     struct lua_vm_options options;
     pthread_mutex_t lock;
@@ -41,6 +44,7 @@ struct lua_shared {
 struct lua_state {
     struct lua_shared *shared;
     struct lua_vm *worker;
+    struct lua_kept *kept; /* NULL: the script keeps no records */
     const struct cancel *cancel;
     uint64_t refusals; /* of these was told */
     char told[800];    /* what is to be logged with the next records */
@@ -91,6 +95,27 @@ static const struct cfg_field FIELDS[] = {
      .offset = offsetof(struct lua_conf, watch),
      .def = "false",
      .help = "take a changed script with the next batch; one that does not load is refused and the old one stays"},
+    {.name = "hold_age",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct lua_conf, hold_age),
+     .def = "60s",
+     .min = 100 * NSEC_PER_MSEC,
+     .max = 24 * 3600 * NSEC_PER_SEC,
+     .help = "of a script that holds records back: how long at most; then it is asked for them by finish()"},
+    {.name = "hold_records",
+     .type = CFG_INT,
+     .offset = offsetof(struct lua_conf, hold_records),
+     .def = "10000",
+     .min = 1,
+     .max = 1000000,
+     .help = "how many it may hold; beyond that it is asked for the oldest"},
+    {.name = "hold_bytes",
+     .type = CFG_SIZE,
+     .offset = offsetof(struct lua_conf, hold_bytes),
+     .def = "8MiB",
+     .min = 1024,
+     .max = 64 * (int64_t)MIB,
+     .help = "how many bytes of them; likewise"},
     {.name = NULL},
 };
 
@@ -111,6 +136,7 @@ static struct lua_script *load_checked(struct lua_shared *s, const char *shown, 
     lua_script_freeze(script);
     s->single = s->single || lua_vm_is_single(w);
     s->holds = lua_vm_holds(w);
+    s->keeps = lua_vm_keeps(w);
     lua_vm_close(&w);
     return script;
 }
@@ -142,7 +168,10 @@ static int load(void **shared, const void *config, const struct transform_env *e
                                          .config = conf->config,
                                          .timeout = conf->timeout,
                                          .batch_timeout = conf->batch_timeout,
-                                         .memory = conf->memory};
+                                         .memory = conf->memory,
+                                         .hold_age = conf->hold_age,
+                                         .hold_records = (uint64_t)conf->hold_records,
+                                         .hold_bytes = conf->hold_bytes};
     pthread_mutex_init(&s->lock, NULL);
     *shared = s;
     s->current = load_checked(s, conf->path, e);
@@ -166,7 +195,7 @@ static bool exchange(void *runs, void *other)
     struct lua_shared *s = runs, *o = other;
     struct lua_script *script;
 
-    if (s->single != o->single || s->holds != o->holds)
+    if (s->single != o->single || s->holds != o->holds || s->keeps != o->keeps)
         return false;
     pthread_mutex_lock(&s->lock);
     script = s->current;
@@ -192,6 +221,13 @@ static bool holds(const void *shared)
     return s->holds;
 }
 
+static bool keeps(const void *shared)
+{
+    const struct lua_shared *s = shared;
+
+    return s->keeps;
+}
+
 static nsec batch_time(const void *shared)
 {
     const struct lua_shared *s = shared;
@@ -206,7 +242,10 @@ static int open_worker(const struct lua_state *st, struct lua_vm **w, struct lua
     struct lua_vm_options o = st->shared->options;
 
     o.cancel = st->cancel;
-    return lua_vm_open(w, script, &o, true, e);
+    if (lua_vm_open(w, script, &o, true, e) < 0)
+        return -1;
+    lua_vm_keep(*w, st->kept);
+    return 0;
 }
 
 static int open_state(void **state, void *shared, const struct cancel *cancel, struct err *e)
@@ -220,9 +259,11 @@ static int open_state(void **state, void *shared, const struct cancel *cancel, s
     script = lua_script_take(st->shared->current);
     pthread_mutex_unlock(&st->shared->lock);
     st->cancel = cancel;
+    st->kept = st->shared->keeps ? lua_kept_new() : NULL;
     rc = open_worker(st, &st->worker, script, e);
     lua_script_drop(&script);
     if (rc < 0) {
+        lua_kept_free(&st->kept);
         mem_free(st);
         return -1;
     }
@@ -238,6 +279,7 @@ static void close_state(void **state)
     if (!st)
         return;
     lua_vm_close(&st->worker);
+    lua_kept_free(&st->kept);
     mem_free(st);
 }
 
@@ -267,10 +309,10 @@ static void look(const struct lua_state *st, const struct lua_script *seen, stru
         return;
     fresh.options.cancel = st->cancel;
     n->loaded = load_checked(&fresh, lua_script_shown(seen), &e);
-    if (n->loaded && fresh.single == s->single && fresh.holds == s->holds)
+    if (n->loaded && fresh.single == s->single && fresh.holds == s->holds && fresh.keeps == s->keeps)
         return;
     if (n->loaded)
-        err_set(&e, ERR_SCRIPT, "`single` or batch() cannot change while the stream runs: restart it");
+        err_set(&e, ERR_SCRIPT, "`single`, `hold` or batch() cannot change while the stream runs: restart it");
     if (e.code == ERR_CANCELLED)
         return;
     err_text(&e, n->refusal, sizeof(n->refusal));
@@ -372,6 +414,45 @@ static int end(void *state, struct transform_out *out, struct err *e)
     return lua_vm_end(st->worker, out, e);
 }
 
+/* --- what is held back --- */
+
+static void forget(void *state)
+{
+    lua_kept_clear(((struct lua_state *)state)->kept);
+}
+
+/* Its age is counted anew: how long nobody could hand it over says nothing. */
+static void restore(void *state, const struct transform_kept *kept)
+{
+    lua_kept_add(((struct lua_state *)state)->kept, kept, clock_mono());
+}
+
+static int finish(void *state, bool all, struct transform_out *out, struct err *e)
+{
+    return lua_vm_finish(((struct lua_state *)state)->worker, all, out, e);
+}
+
+static int kept(const void *state, int (*each)(void *ctx, const struct transform_kept *kept), void *ctx)
+{
+    const struct lua_kept *k = ((const struct lua_state *)state)->kept;
+    const struct lua_kept_name *n;
+    const struct lua_kept_entry *e;
+
+    TAILQ_FOREACH(n, &k->names, order)
+        STAILQ_FOREACH(e, &n->entries, next)
+            if (each(ctx, &(struct transform_kept){n->name, e->record}) < 0)
+                return -1;
+    return 0;
+}
+
+static nsec kept_due(const void *state)
+{
+    const struct lua_state *st = state;
+    const struct lua_kept_name *n = TAILQ_FIRST(&st->kept->names);
+
+    return n ? n->since + st->shared->options.hold_age : NSEC_NEVER;
+}
+
 const struct transform_ops transform_lua = {
     .name = "lua",
     .help = "runs a Lua script on every record",
@@ -384,10 +465,16 @@ const struct transform_ops transform_lua = {
     .exchange = exchange,
     .is_single = is_single,
     .holds = holds,
+    .keeps = keeps,
     .batch_time = batch_time,
     .open = open_state,
     .close = close_state,
     .begin = begin,
     .run = run,
     .end = end,
+    .forget = forget,
+    .restore = restore,
+    .finish = finish,
+    .kept = kept,
+    .kept_due = kept_due,
 };

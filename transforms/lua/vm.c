@@ -8,6 +8,7 @@
 #include "transforms/lua/vm.h"
 
 #include "pipeline/base/limits.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua/call.h"
 #include "transforms/lua/json.h"
@@ -127,12 +128,19 @@ static void add_results(lua_State *L, struct lua_vm *w)
 
 /* --- outcomes --- */
 
-static int emit(struct lua_vm *w, const struct lua_part *part, const struct lua_record *of)
+/* `from`: the record that it counts as. */
+static int emit_as(struct lua_vm *w, const struct lua_part *part, const struct lua_record *of,
+                   const struct transform_record *from)
 {
     struct slice data = part->how.untouched ? of->from.data : slice_of(w->result.p + part->at, part->n);
 
     w->env.out->is_object = part->how.is_object;
-    return w->env.out->emit(w->env.out, &of->from, data, of->keys, of->key_count);
+    return w->env.out->emit(w->env.out, from, data, of->keys, of->key_count);
+}
+
+static int emit(struct lua_vm *w, const struct lua_part *part, const struct lua_record *of)
+{
+    return emit_as(w, part, of, &of->from);
 }
 
 static const struct lua_part *parts_of(const struct lua_vm *w, size_t *count)
@@ -141,10 +149,15 @@ static const struct lua_part *parts_of(const struct lua_vm *w, size_t *count)
     return (const struct lua_part *)(const void *)w->parts.p;
 }
 
+static int fail_as(struct lua_vm *w, const struct transform_record *from, const struct lua_call_error *error)
+{
+    return w->env.out->fail(w->env.out, from, error->code, slice_of(error->message, error->n),
+                            error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
+}
+
 static int fail(struct lua_vm *w, const struct lua_record *rec, const struct lua_call_error *error)
 {
-    return w->env.out->fail(w->env.out, &rec->from, error->code, slice_of(error->message, error->n),
-                            error->shown ? slice_str(error->shown) : slice_of(error->message, error->n));
+    return fail_as(w, &rec->from, error);
 }
 
 /* A state that was aborted is lost. */
@@ -162,7 +175,156 @@ static const struct lua_call_error BATCH_OVER = {.code = "Lua.FunctionTimedOut",
                                                  .message = "the batch took longer than batch_timeout",
                                                  .n = sizeof("the batch took longer than batch_timeout") - 1};
 
+/* --- records that are held back --- */
+
+/* What a call gives back while its own record is held counts as the first one that it released. */
+static const struct transform_record *counts_as(const struct lua_vm *w)
+{
+    const struct lua_kept_name *n = w->env.kept ? STAILQ_FIRST(&w->env.kept->released) : NULL;
+
+    return w->one.held && n ? &STAILQ_FIRST(&n->entries)->record : &w->one.from;
+}
+
+/* The others of these names are in what came back, or nowhere. */
+static void drop_entries(struct lua_vm *w, const struct lua_kept_name *n, const struct transform_record *but)
+{
+    const struct lua_kept_entry *e;
+
+    STAILQ_FOREACH(e, &n->entries, next)
+        if (&e->record != but)
+            w->env.out->drop(w->env.out, &e->record, SLICE("released"));
+}
+
+/* The call ended well, and what came of it is out; but for what is held of it. */
+static void settle_kept(struct lua_vm *w, const struct transform_record *counted)
+{
+    struct transform_kept held = {.name = w->one.hold_name, .record = w->one.from};
+    const struct lua_kept_name *n;
+
+    if (!w->env.kept)
+        return;
+    STAILQ_FOREACH(n, &w->env.kept->released, in_call)
+        drop_entries(w, n, counted);
+    if (w->one.held && w->env.out->kept)
+        w->env.out->kept(w->env.out, &w->one.from);
+    held.record.data = w->one.hold_text;
+    lua_kept_settle(w->env.kept, w->one.held ? &held : NULL, clock_mono());
+}
+
+static bool holds_too_much(const struct lua_vm *w)
+{
+    const struct lua_kept *k = w->env.kept;
+
+    return k && (k->count > w->options.hold_records || k->bytes > w->options.hold_bytes);
+}
+
+/* finish(name, texts, meta), if the script has one, for the first name. */
+static int call_kept_finish(lua_State *L)
+{
+    struct lua_vm *w = lua_vm_of(L);
+    const struct lua_kept_name *n = TAILQ_FIRST(&w->env.kept->names);
+
+    lua_guard_begin(&w->guard, w->options.timeout, w->run.end + w->env.out->elsewhere);
+    forget_results(w);
+    if (lua_getglobal(L, "finish") != LUA_TFUNCTION)
+        return 0;
+    lua_pushlstring(L, n->name.p, n->name.n);
+    lua_meta_push_texts(L, n);
+    lua_meta_push(L, &w->records);
+    lua_call(L, 3, 1);
+    w->finished = true;
+    add_results(L, w);
+    return 0;
+}
+
+static int emit_entries(struct lua_vm *w, const struct lua_kept_name *n)
+{
+    const struct lua_kept_entry *e;
+    int rc = 0;
+
+    w->env.out->is_object = false;
+    STAILQ_FOREACH(e, &n->entries, next)
+        rc = rc < 0 ? rc : w->env.out->emit(w->env.out, &e->record, e->record.data, NULL, 0);
+    return rc;
+}
+
+/* What finish() gave back for the name; without it, what is held. */
+static int hand_over(struct lua_vm *w, const struct lua_kept_name *n)
+{
+    const struct transform_record *first = &STAILQ_FIRST(&n->entries)->record;
+    const struct lua_part *parts;
+    size_t count;
+    int rc = 0;
+
+    if (!w->finished)
+        return emit_entries(w, n);
+    parts = parts_of(w, &count);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = emit_as(w, &parts[i], &w->one, first);
+    if (count == 0)
+        w->env.out->drop(w->env.out, first, w->one.drop_reason);
+    drop_entries(w, n, first);
+    return rc;
+}
+
+static int fail_entries(struct lua_vm *w, const struct lua_kept_name *n, const struct lua_call_error *error)
+{
+    const struct lua_kept_entry *e;
+    int rc = 0;
+
+    STAILQ_FOREACH(e, &n->entries, next)
+        rc = rc < 0 ? rc : fail_as(w, &e->record, error);
+    return rc;
+}
+
+/* The first name is held no more. */
+static int finish_first(struct lua_vm *w, struct err *e)
+{
+    struct lua_kept_name *n = TAILQ_FIRST(&w->env.kept->names);
+    struct lua_call_error error;
+    enum lua_call_status status;
+    int rc;
+
+    lua_record_begin(&w->one, &w->arena, &STAILQ_FIRST(&n->entries)->record);
+    w->finished = false;
+    w->env.finishing = true;
+    status = lua_call_other(w, call_kept_finish, &error);
+    w->env.finishing = false;
+    if (status == LUA_CALL_CANCELLED)
+        rc = cancelled(e);
+    else
+        rc = status == LUA_CALL_OK ? hand_over(w, n) : fail_entries(w, n, &error);
+    lua_record_end(&w->one);
+    arena_reset(&w->arena);
+    if (rc == 0)
+        lua_kept_remove(w->env.kept, n);
+    return rc == 0 && w->guard.aborted ? renew(w, e) : rc;
+}
+
+/* The state may be lost, and what it had of the batch's time with it. */
+static int make_room(struct lua_vm *w, struct err *e)
+{
+    int rc = 0;
+
+    if (!holds_too_much(w))
+        return 0;
+    if (!w->full_told && w->env.out->log)
+        w->env.out->log(w->env.out, LOG_WARN,
+                        SLICE("more records are held than hold_records and hold_bytes allow: the oldest are handed over"));
+    w->full_told = true;
+    while (rc == 0 && holds_too_much(w))
+        rc = finish_first(w, e);
+    return rc;
+}
+
 /* --- transform() --- */
+
+static void check_not_held(lua_State *L, const struct lua_vm *w, const struct lua_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].of == &w->one)
+            luaL_error(L, "a record that is held is not returned as well: `return meta.hold(name)`");
+}
 
 /* Calls it with w->one, and says what became of it: what it gave back is known as a whole before any of it goes out. On
  * the stack, for all records: transform, meta, the metatable of records. */
@@ -171,6 +333,7 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
     enum { TRANSFORM = 1, META, METATABLE, RECORD, RESULT };
     struct lua_part whole = {.of = &w->one};
     const struct lua_part *parts = &whole;
+    const struct transform_record *from;
     size_t count = 1;
     int rc = 0;
 
@@ -190,13 +353,18 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
         add_results(L, w);
         parts = parts_of(w, &count);
     }
+    if (w->one.held)
+        check_not_held(L, w, parts, count);
     lua_settop(L, METATABLE);
     lua_guard_rethrow(L);
     lua_guard_end(&w->guard);
-    if (count == 0)
-        w->env.out->drop(w->env.out, &w->one.from, w->one.drop_reason);
+    from = counts_as(w);
+    if (count == 0 && !w->one.held)
+        w->env.out->drop(w->env.out, from, w->one.drop_reason);
     for (size_t i = 0; i < count && rc == 0; i++)
-        rc = emit(w, &parts[i], &w->one);
+        rc = emit_as(w, &parts[i], &w->one, from);
+    if (rc == 0)
+        settle_kept(w, from);
     return rc;
 }
 
@@ -216,7 +384,8 @@ static int call_transform(lua_State *L)
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, lua_upvalueindex(2));
     lua_record_push_metatable(L);
-    while (run->at < run->count && run->rc == 0 && !w->guard.out_of_memory && !cancel_is_asked(w->options.cancel)) {
+    while (run->at < run->count && run->rc == 0 && !w->guard.out_of_memory && !cancel_is_asked(w->options.cancel) &&
+           !holds_too_much(w)) {
         lua_record_begin(&w->one, &w->arena, &run->records[run->at]);
         lua_guard_begin(&w->guard, w->options.timeout, run->end + w->env.out->elsewhere);
         run->rc = call_with_one(L, w);
@@ -230,6 +399,8 @@ static int fail_one(struct lua_vm *w, const struct lua_call_error *error, struct
 {
     int rc = fail(w, &w->one, error);
 
+    if (w->env.kept)
+        lua_kept_undo(w->env.kept);
     end_record(w);
     if (rc < 0 || !w->guard.aborted)
         return rc;
@@ -254,7 +425,7 @@ static int run_records(struct lua_vm *w, const struct transform_record *records,
         }
         switch (lua_call_script(w, &error)) {
         case LUA_CALL_OK:
-            rc = w->run.rc;
+            rc = w->run.rc < 0 ? -1 : make_room(w, e);
             break;
         case LUA_CALL_FAILED:
             rc = fail_one(w, &error, e);
@@ -460,6 +631,16 @@ bool lua_vm_holds(const struct lua_vm *w)
     return w->by_batch;
 }
 
+bool lua_vm_keeps(const struct lua_vm *w)
+{
+    return w->keeps;
+}
+
+void lua_vm_keep(struct lua_vm *w, struct lua_kept *kept)
+{
+    w->env.kept = kept;
+}
+
 const struct lua_script *lua_vm_script(const struct lua_vm *w)
 {
     return w->script;
@@ -468,8 +649,10 @@ const struct lua_script *lua_vm_script(const struct lua_vm *w)
 int lua_vm_begin(struct lua_vm *w, struct err *e)
 {
     w->batch_left = w->options.batch_timeout;
-    w->batch_over = false;
+    w->batch_over = w->full_told = false;
     w->env.log_lines = 0;
+    if (w->env.kept)
+        lua_kept_undo(w->env.kept);
     if (cancel_is_asked(w->options.cancel))
         return cancelled(e);
     if (renew(w, e) < 0)
@@ -487,6 +670,26 @@ int lua_vm_run(struct lua_vm *w, const struct transform_record *records, size_t 
     rc = w->by_batch ? hold_records(w, records, count) : run_records(w, records, count, e);
     w->env.out = NULL;
     return rc < 0 ? -1 : 0;
+}
+
+int lua_vm_finish(struct lua_vm *w, bool all, struct transform_out *out, struct err *e)
+{
+    struct lua_kept *k = w->env.kept;
+    const struct lua_kept_name *n;
+    nsec now = clock_mono();
+    int rc = 0;
+
+    w->run = (struct lua_run){.end = now + w->batch_left - out->elsewhere};
+    w->env.out = out;
+    while (rc == 0 && (n = TAILQ_FIRST(&k->names)) && (all || now - n->since >= w->options.hold_age) &&
+           clock_mono() < w->run.end + out->elsewhere) { /* or with the next batch */
+        if (cancel_is_asked(w->options.cancel))
+            rc = cancelled(e);
+        else
+            rc = finish_first(w, e);
+    }
+    w->env.out = NULL;
+    return rc;
 }
 
 int lua_vm_end(struct lua_vm *w, struct transform_out *out, struct err *e)
