@@ -61,6 +61,8 @@ struct delivery_host_ops {
     void (*seal_parcel)(struct delivery_host *h, struct stage_parcel *p, struct slice note, struct spool_wait *w);
     void (*progress_parcel)(struct delivery_host *h, struct stage_parcel *p, struct slice progress,
                             struct spool_wait *w);
+    /* A piece is about to be transformed, or staged without that: d->transform.held and what belongs to it. */
+    void (*bring_held)(struct delivery_host *h, struct delivery *d);
     /* What was made of d->piece is to be staged: delivery_staged() when the journal has it, or delivery_not_staged(). */
     void (*stage)(struct delivery_host *h, struct delivery *d);
     /* It waits for a turn with the transform: delivery_transform(). */
@@ -130,6 +132,7 @@ struct delivery {
     bool is_piece;                  /* it is staged, and has no seal */
     struct spool_cursor end;        /* of a piece */
     uint64_t staged_bytes;          /* of a piece that is staged in several: so far */
+    bool finishes;                  /* a piece behind which nothing is to be held back any more */
     struct stage_parcel *parcel_of; /* the parcel that is delivered; NULL: a range of the log. The host's */
     struct counted_records counted; /* of a parcel's records, those in the books; without bits: each */
 

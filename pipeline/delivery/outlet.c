@@ -338,20 +338,67 @@ static bool takes_batches(struct outlet *o)
     return o->staging.step == STAGING_IDLE && way_out(o, g) != NO_WAY;
 }
 
-static void begin_batch(struct outlet *o, const struct seal *next, const struct spool_cursor *end)
+static void begin_piece(struct outlet *o, const struct seal *next, const struct spool_cursor *end, bool finishes)
+{
+    struct delivery *d;
+
+    staging_cut(&o->staging);
+    d = delivery_new_piece(&o->generations.newest->host, next, end);
+    d->finishes = finishes;
+    add_open(o, d);
+}
+
+static void begin_batch(struct outlet *o, const struct seal *next, const struct spool_cursor *end, bool is_last)
 {
     struct delivery_host *h = &o->generations.newest->host;
     struct delivery *d;
 
     if (h->conf->partitioned) {
-        staging_cut(&o->staging);
-        add_open(o, delivery_new_piece(h, next, end));
+        begin_piece(o, next, end, is_last);
         return;
     }
     d = delivery_new(h, next, end);
     if (way_out(o, o->generations.newest) == TO_BACKUP)
         divert(d);
     add_open(o, d);
+}
+
+/* The stream ends, and behind the open batch there is nothing more. */
+static bool open_batch_is_last(const struct outlet *o)
+{
+    return atomic_load(&o->flush) && !o->batcher.full;
+}
+
+/* --- what scripts hold back ------------------------------------------------------------------------------------------- */
+
+/* When a piece is wanted for that alone: mono. At the end nothing is held any more. */
+static nsec held_due(const struct outlet *o)
+{
+    if (o->staging.step != STAGING_IDLE || !staging_holds(&o->staging))
+        return NSEC_NEVER;
+    if (open_batch_is_last(o))
+        return o->loop->mono;
+    return staging_held_due(&o->staging, &o->generations.newest->host);
+}
+
+/* A piece without records. */
+static void begin_empty_piece(struct outlet *o)
+{
+    struct spool_cursor at = o->batcher.start;
+    const struct seal none = {
+        .first = at.seq, .last = at.seq - 1, .oldest = staging_held_oldest(&o->staging), .start = at};
+
+    begin_piece(o, &none, &at, open_batch_is_last(o));
+}
+
+/* What an earlier generation's script has held goes before all other records. True: it is on its way, or waits. */
+static bool hand_over_first(struct outlet *o)
+{
+    if (o->generations.newest->conf->partitioned || !staging_holds(&o->staging))
+        return false;
+    if (o->staging.step == STAGING_IDLE && !o->orders.held)
+        begin_empty_piece(o);
+    return true;
 }
 
 /* As much may be in the spool for the outlet that wants most. */
@@ -381,23 +428,31 @@ static void cut_due_batches(struct outlet *o)
     struct delivery_loop *l = o->loop;
     struct err e;
 
+    if (hand_over_first(o))
+        return;
     while (takes_batches(o)) {
         struct seal next;
         struct spool_cursor end;
-        bool is_due;
+        nsec held;
+        bool is_due, is_last;
 
         resize_batch(o);
         if (batcher_advance(&o->batcher, l->wall, l->mono, &e) < 0) {
             outlet_spool_failed(o, &e);
             return;
         }
-        is_due = batch_is_due(o);
+        held = held_due(o);
+        is_due = batch_is_due(o) || held <= l->mono;
         outlet_orders_have_cut(o, !o->batcher.full);
-        if (!is_due || !batcher_take(&o->batcher, &next, &end)) {
-            delivery_loop_at(l, &o->due, o->batcher.deadline);
+        is_last = open_batch_is_last(o);
+        if (is_due && batcher_take(&o->batcher, &next, &end)) {
+            begin_batch(o, &next, &end, is_last);
+        } else if (held <= l->mono) {
+            begin_empty_piece(o);
+        } else {
+            delivery_loop_at(l, &o->due, held < o->batcher.deadline ? held : o->batcher.deadline);
             return;
         }
-        begin_batch(o, &next, &end);
     }
     delivery_loop_at(l, &o->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
 }
@@ -559,6 +614,11 @@ static void progress_parcel(struct delivery_host *h, struct stage_parcel *p, str
     staged_progress(outlet_of(h)->reader, p->known.number, bytes, w);
 }
 
+static void bring_held(struct delivery_host *h, struct delivery *d)
+{
+    staging_bring_held(&outlet_of(h)->staging, d);
+}
+
 /* One that gives up begins nothing more: the piece is as it was. */
 static void stage(struct delivery_host *h, struct delivery *d)
 {
@@ -578,6 +638,7 @@ static const struct delivery_host_ops HOST = {
     .progress = progress,
     .seal_parcel = seal_parcel,
     .progress_parcel = progress_parcel,
+    .bring_held = bring_held,
     .stage = stage,
     .wants_transform = wants_transform,
     .transform_ended = transform_ended,

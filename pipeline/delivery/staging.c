@@ -198,6 +198,7 @@ void staging_close(struct staging *s)
     stage_parcels_free(&s->going);
     stage_free(&s->stage);
     MEM_CLEAR(s->work);
+    MEM_CLEAR(s->kept);
     MEM_CLEAR(s->dir);
     pthread_mutex_destroy(&s->lock);
 }
@@ -240,6 +241,74 @@ void staging_cut(struct staging *s)
     s->since = s->env.loop->mono;
 }
 
+/* --- what is held back ----------------------------------------------------------------------------------------------- */
+
+/* Not while they are a worker's: it has the stage. */
+bool staging_holds(const struct staging *s)
+{
+    return s->stage && !TAILQ_EMPTY(&s->stage->held);
+}
+
+nsec staging_held_due(const struct staging *s, const struct delivery_host *h)
+{
+    if (!staging_holds(s))
+        return NSEC_NEVER;
+    return s->warm == h ? s->kept_due : s->env.loop->mono; /* at once: nobody knows what it is */
+}
+
+nsec staging_held_oldest(const struct staging *s)
+{
+    const struct stage_parcel *p;
+    nsec oldest = s->env.loop->wall;
+
+    if (!staging_holds(s))
+        return oldest;
+    TAILQ_FOREACH(p, &s->stage->held, line)
+        oldest = p->known.oldest < oldest ? p->known.oldest : oldest;
+    return oldest;
+}
+
+void staging_bring_held(struct staging *s, struct delivery *piece)
+{
+    struct transform_batch *t = &piece->transform;
+    const struct stage_parcel *p;
+
+    s->kept_count = 0;
+    if (staging_holds(s))
+        TAILQ_FOREACH(p, &s->stage->held, line) {
+            const struct object o = {.first = p->known.first, .last = p->known.last, .oldest = p->known.oldest};
+
+            s->kept = mem_grow(s->kept, s->kept_count + 1, sizeof(*s->kept));
+            s->kept[s->kept_count++] = object_source_staged(&o, p->path, &p->mark);
+        }
+    t->held = s->kept;
+    t->held_count = s->kept_count;
+    t->held_records = s->kept_count ? stage_held_records(s->stage) : 0;
+    t->cold = s->warm != piece->host;
+    s->warm = NULL; /* until the journal has what comes of it */
+}
+
+/* Files that the journal knows no more. */
+static void remove_replaced(struct staging *s)
+{
+    pthread_mutex_lock(&s->lock);
+    TAILQ_CONCAT(&s->settled, &s->stage->replaced, line);
+    pthread_mutex_unlock(&s->lock);
+    on_has_settled(&s->has_settled);
+}
+
+/* The journal has the piece. */
+static void note_held_now(struct staging *s)
+{
+    const struct transform_batch *t = &s->piece->transform;
+
+    s->warm = t->list && t->keeper ? s->piece->host : NULL;
+    s->kept_due = t->held_due;
+    remove_replaced(s);
+}
+
+/* --- a piece on its way ------------------------------------------------------------------------------------------------ */
+
 /* Worker. */
 static void stage_on_worker(struct worker_job *job, struct worker *w)
 {
@@ -263,6 +332,8 @@ void staging_stage(struct staging *s, struct delivery *piece)
         .rules = rules_of(h),
         .source = &piece->piece,
         .made = piece->transform.list ? &piece->transform : NULL,
+        .held = piece->transform.held,
+        .held_count = piece->transform.held_count,
         .sources = h->conf->backup_all,
         .wall = s->env.loop->wall,
         .mono = s->env.loop->mono,
@@ -295,6 +366,8 @@ static void write_down(struct staging *s)
         .parts = s->stage->parts,
         .count = s->stage->part_count,
         .ended = s->work->ended,
+        .replaced = s->stage->gone,
+        .replaced_count = s->stage->gone_count,
     };
 
     if (s->work->ended.corrupt)
@@ -302,7 +375,10 @@ static void write_down(struct staging *s)
                   KU("records", s->work->ended.corrupt), KU("first", o->first), KU("last", o->last),
                   KS("hint", "run `sluice fsck`, and look for disk errors in the kernel's log"));
     s->step = STAGING_JOURNAL;
-    staged_add(s->env.reader, &piece, &end, &s->in_journal);
+    if (d->piece.count > 0 || piece.replaced_count > 0)
+        staged_add(s->env.reader, &piece, &end, &s->in_journal);
+    else
+        delivery_loop_post(s->env.loop, &s->journaled); /* there is nothing to write down */
     count_new(s);
     stage_took(s->stage);
     metrics_add(d->host->metrics, METRIC_PARTITION_COUNT_EXCEEDED, s->stage->exceeded - s->exceeded);
@@ -346,7 +422,9 @@ static void on_journaled(struct loop_event *ev)
 {
     struct staging *s = CONTAINER_OF(ev, struct staging, journaled);
 
-    note_time(s);
+    if (s->piece->piece.count > 0)
+        note_time(s);
+    note_held_now(s);
     s->step = STAGING_PIECE;
     delivery_staged(s->piece);
 }
@@ -481,6 +559,7 @@ void staging_replaced(struct staging *s)
     TAILQ_CONCAT(&s->unowned, &s->held, line);
     s->held_since = 0;
     s->timely_for = NULL;
+    s->warm = NULL;
 }
 
 /* Committer. */

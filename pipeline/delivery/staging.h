@@ -9,6 +9,10 @@
  * Each piece begins where the last one ended, and none is cut before that: so the records of a key stay in order. What fails on the way is
  * tried again from the transform on, and until the journal has it nothing of it is anywhere but in the spool.
  *
+ * What a script holds back is staged, too (encode/stage.h): each piece takes up what those before it have left, and leaves what is held then. The
+ * transforms' state has it in memory; when that is another one than the last piece's, or that piece came to nothing, it is read from the parcel.
+ * A piece may have no records, and be cut for nothing but that.
+ *
  * Parcels that are closed stand in a line, one for each generation, and are sealed in that order: staging_next(). One is a delivery from then on;
  * once that is settled, and the journal has it, its file is removed. A run that ends leaves parcels behind, open and closed ones; the next one goes on with them, also when the stream is
  * not partitioned any more.
@@ -71,6 +75,11 @@ struct staging {
     struct throughput throughput; /* of the partition that gets most */
     nsec full_since;              /* mono; as many as there may be, and no piece is cut; 0: there is room */
 
+    struct object_source *kept; /* the stage's parcels of it, for the piece under way */
+    size_t kept_count;
+    const struct delivery_host *warm; /* whose transforms have in memory what is held; NULL: nobody's */
+    nsec kept_due;                    /* mono; when it is to be asked for, as long as they do */
+
     struct restored_parcel *restored; /* sealed by an earlier run */
     size_t restored_count;
     struct stage_parcels
@@ -105,6 +114,14 @@ void staging_close(struct staging *s);
  * so. */
 bool staging_takes(struct staging *s, size_t own);
 void staging_cut(struct staging *s);
+/* Is anything held back? */
+bool staging_holds(const struct staging *s);
+/* When a piece is to be cut because of that, be it without records, if `h` transforms it: mono. NSEC_NEVER: nothing is held. */
+nsec staging_held_due(const struct staging *s, const struct delivery_host *h);
+/* The oldest of it, for a piece without records. */
+nsec staging_held_oldest(const struct staging *s);
+/* delivery_host_ops.bring_held */
+void staging_bring_held(struct staging *s, struct delivery *piece);
 /* delivery_host_ops.stage */
 void staging_stage(struct staging *s, struct delivery *piece);
 /* It is done, and will be freed. */

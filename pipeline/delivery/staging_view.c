@@ -23,7 +23,7 @@ size_t staging_partitions(const struct staging *s)
 
 size_t staging_waiting(const struct staging *s)
 {
-    size_t open = s->stage ? stage_open_count(s->stage) : 0;
+    size_t open = s->stage ? stage_open_count(s->stage) + staging_holds(s) : 0;
 
     return s->parcels > open ? s->parcels - open : 0;
 }

@@ -54,6 +54,9 @@ bool delivery_transform(struct delivery *d)
     d->transform.too_large = d->too_large[0] ? d->too_large : NULL;
     d->transform.lanes = d->is_piece && !d->in_memory ? stage_piece_lanes(d->piece.bytes) : 1;
     d->transform.keys_max = d->is_piece ? SEAL_META_KEYS_MAX : KEY_SET_MAX;
+    d->transform.finish_all = d->finishes && d->piece.object.last == d->seal.last;
+    if (d->is_piece)
+        h->ops->bring_held(h, d);
     d->makes_body = !d->is_piece && delivery_ship_with(d);
     d->has_made_body = false;
     h->loop->ops->work(h->loop, &d->transform_job);
@@ -285,6 +288,8 @@ static void cannot_be_made(struct delivery *d)
         d->piece_records = d->piece.count / 2;
         (void)choose_piece(d);
         transform_now(d);
+    } else if (too_much && d->piece.count == 0) {
+        pause_transform(d, "ProcessingFailed", e->msg, "mend finish() in the script: it makes too much");
     } else if (too_much && d->host->backup) {
         log_warn("a record makes more in the transform than can be held, it goes to the backup",
                  KS("stream", settings_label(d->host->conf)), KU("record", d->piece.object.first), KE("cause", e));
@@ -357,6 +362,8 @@ void delivery_stage(struct delivery *d)
 {
     if (d->transform.list)
         delivery_made_trim(d);
+    else
+        d->host->ops->bring_held(d->host, d);
     d->work = WORK_STAGING;
     d->host->ops->stage(d->host, d);
 }

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void outcomes_init(struct outcomes *f, uint64_t count)
@@ -227,27 +228,74 @@ void outcomes_source_init(struct source_outcomes *s, uint64_t first, uint64_t co
 void outcomes_source_release(struct source_outcomes *s)
 {
     mem_free(s->status);
+    mem_free(s->held);
     *s = (struct source_outcomes){.count = 0};
 }
 
 void outcomes_source_reset(struct source_outcomes *s, uint64_t first, uint64_t last)
 {
+    if (last + 1 == first)
+        return;
     assert(first >= s->first && last - s->first < s->count);
     memset(s->status + (first - s->first), SOURCE_DROPPED, last - first + 1);
 }
 
+void outcomes_source_add_held(struct source_outcomes *s, uint64_t seq)
+{
+    if ((s->held_count & (s->held_count - 1)) == 0)
+        s->held = mem_grow(s->held, s->held_count ? 2 * s->held_count : 1, sizeof(*s->held));
+    s->held[s->held_count++] = (struct source_held){.seq = seq, .status = SOURCE_DROPPED};
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = ((const struct source_held *)a)->seq, y = ((const struct source_held *)b)->seq;
+
+    return (x > y) - (x < y);
+}
+
+void outcomes_source_held_are_all(struct source_outcomes *s)
+{
+    if (s->held_count)
+        qsort(s->held, s->held_count, sizeof(*s->held), by_number);
+}
+
+void outcomes_source_forget_held(struct source_outcomes *s)
+{
+    MEM_CLEAR(s->held);
+    s->held_count = 0;
+}
+
+static struct source_held *find_held(const struct source_outcomes *s, uint64_t seq)
+{
+    const struct source_held key = {.seq = seq};
+    struct source_held *h =
+        s->held_count ? bsearch(&key, s->held, s->held_count, sizeof(*s->held), by_number) : NULL;
+
+    assert(h);
+    return h;
+}
+
+enum source_status outcomes_source_at(const struct source_outcomes *s, uint64_t seq, uint64_t *place)
+{
+    const struct source_held *h = seq < s->first ? find_held(s, seq) : NULL;
+
+    *place = h ? s->count + (uint64_t)(h - s->held) : seq - s->first;
+    return h ? h->status : s->status[seq - s->first];
+}
+
 void outcomes_source_note(struct source_outcomes *s, uint64_t seq, enum source_status status)
 {
-    unsigned char *at = &s->status[seq - s->first];
+    unsigned char *at = seq < s->first ? &find_held(s, seq)->status : &s->status[seq - s->first];
 
-    assert(seq - s->first < s->count);
+    assert(seq < s->first || seq - s->first < s->count);
     if (*at < status)
         *at = (unsigned char)status;
 }
 
 struct source_counts outcomes_source_count(const struct source_outcomes *s)
 {
-    uint64_t n[SOURCE_BACKED_UP + 1] = {0};
+    uint64_t n[SOURCE_HELD + 1] = {0};
 
     for (uint64_t i = 0; i < s->count; i++)
         n[s->status[i]]++;

@@ -77,11 +77,19 @@ bool outcomes_counted_has(const struct counted_records *c, uint64_t position);
 /* --- of source records ------------------------------------------------------------------------------------------- */
 
 /* In the order of precedence: a record of which one part failed is in the backup, whatever became of the other parts. */
-enum source_status { SOURCE_DROPPED, SOURCE_UNWANTED, SOURCE_EMITTED, SOURCE_LOST, SOURCE_BACKED_UP };
+enum source_status { SOURCE_DROPPED, SOURCE_UNWANTED, SOURCE_EMITTED, SOURCE_LOST, SOURCE_BACKED_UP, SOURCE_HELD };
+
+/* A record of an earlier batch, which a transform has held back since. */
+struct source_held {
+    uint64_t seq;
+    unsigned char status; /* enum source_status */
+};
 
 struct source_outcomes {
     uint64_t first, count;
-    unsigned char *status; /* enum source_status per record; NULL: no transform */
+    unsigned char *status;    /* enum source_status per record; NULL: no transform */
+    struct source_held *held; /* in the order of their numbers, all below `first` */
+    size_t held_count;
 };
 
 struct source_counts {
@@ -93,6 +101,13 @@ void outcomes_source_init(struct source_outcomes *s, uint64_t first, uint64_t co
 void outcomes_source_release(struct source_outcomes *s);
 /* The records first..last are dropped again, until they are seen. */
 void outcomes_source_reset(struct source_outcomes *s, uint64_t first, uint64_t last);
+/* There is one of an earlier batch more, or no more of them; dropped, until it is seen. With the last, or before one is noted:
+ * outcomes_source_held_are_all(). */
+void outcomes_source_add_held(struct source_outcomes *s, uint64_t seq);
+void outcomes_source_held_are_all(struct source_outcomes *s);
+void outcomes_source_forget_held(struct source_outcomes *s);
+/* Of one of these, or of the batch; *place: a number of its own, from 0: those of the batch first. */
+enum source_status outcomes_source_at(const struct source_outcomes *s, uint64_t seq, uint64_t *place);
 /* Raises the record's status; never lowers it. */
 void outcomes_source_note(struct source_outcomes *s, uint64_t seq, enum source_status status);
 struct source_counts outcomes_source_count(const struct source_outcomes *s);

@@ -34,6 +34,8 @@ struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_mem
     s->table = mem_array(s->buckets, sizeof(*s->table));
     TAILQ_INIT(&s->closed);
     TAILQ_INIT(&s->files_open);
+    TAILQ_INIT(&s->held);
+    TAILQ_INIT(&s->replaced);
     buf_init(&s->notes, STAGE_PARTS_MAX * (SEAL_META_KEYS_MAX + STAGE_NOTE_HEAD));
     return s;
 }
@@ -214,21 +216,32 @@ static void close_early(struct stage *s)
     }
 }
 
-static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, struct slice keys, nsec arrival,
-                                         struct err *e)
+/* NULL: there is no folder for it. */
+static struct stage_parcel *make_parcel(struct stage *s, enum stage_kind kind, struct slice keys, struct err *e)
 {
     struct stage_parcel *p;
 
     if (!s->dir_is_made && io_make_folder(s->files, s->dir, e) < 0)
         return NULL;
     s->dir_is_made = true;
-    if (kind == STAGE_RECORDS)
-        close_early(s);
     p = new_parcel(s, staged_new_parcel(s->reader), kind, keys);
     p->version = s->rules.version;
-    p->owner = s->rules.owner;
     p->begun = s->mono;
     p->is_new = true;
+    return p;
+}
+
+static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, struct slice keys, nsec arrival,
+                                         struct err *e)
+{
+    struct stage_parcel *p;
+
+    if (kind == STAGE_RECORDS)
+        close_early(s);
+    p = make_parcel(s, kind, keys, e);
+    if (!p)
+        return NULL;
+    p->owner = s->rules.owner;
     put_in(s, p, deadline_for(s, arrival, s->wall, s->mono));
     return p;
 }
@@ -244,8 +257,9 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
     s->last = last;
     s->wall = wall;
     s->mono = mono;
-    s->touched_count = s->part_count = 0;
+    s->touched_count = s->part_count = s->gone_count = 0;
     s->buffered = s->expected = s->noted = s->next_noted = 0;
+    s->replaces = false;
 }
 
 /* syncfs() tells of the errors since its descriptor was opened, so that is done before anything is written. Without it each file is synced. */
@@ -356,6 +370,45 @@ int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct s
     return s->buffered < STAGE_BUFFERED_MAX ? 0 : stage_flush(s, e);
 }
 
+void stage_hold_anew(struct stage *s)
+{
+    s->replaces = true;
+}
+
+int stage_hold(struct stage *s, struct slice entry, const struct record_origin *from, struct err *e)
+{
+    struct stage_parcel *p = s->holding;
+
+    if (!p) {
+        p = s->holding = make_parcel(s, STAGE_HELD, slice_of(NULL, 0), e);
+        if (!p)
+            return -1;
+        p->is_closed = true; /* it has no time, and no place in a line */
+        if (touch(s, p, e) < 0)
+            return -1;
+    }
+    if (parcel_file_add(file_of(s, p), entry, from, e) < 0)
+        return -1;
+    p->written = parcel_file_mark(p->file);
+    p->count++;
+    p->counted++;
+    p->oldest = from->arrival < p->oldest ? from->arrival : p->oldest;
+    if (note_use(s, p, e) < 0)
+        return -1;
+    s->buffered += entry.n + 1 + BESIDE_RECORD;
+    return s->buffered < STAGE_BUFFERED_MAX ? 0 : stage_flush(s, e);
+}
+
+uint64_t stage_held_records(const struct stage *s)
+{
+    const struct stage_parcel *p;
+    uint64_t records = 0;
+
+    TAILQ_FOREACH(p, &s->held, line)
+        records += p->known.records;
+    return records;
+}
+
 static int sync_each(struct stage *s, struct err *e)
 {
     bool any_new = false;
@@ -404,6 +457,21 @@ static void make_parts(struct stage *s)
     s->part_count = s->touched_count;
 }
 
+/* The records of these belong to the piece, so it begins with the first of them. */
+static void note_gone(struct stage *s)
+{
+    const struct stage_parcel *p;
+
+    s->gone_count = 0;
+    if (!s->replaces)
+        return;
+    TAILQ_FOREACH(p, &s->held, line) {
+        s->gone = mem_grow(s->gone, s->gone_count + 1, sizeof(*s->gone));
+        s->gone[s->gone_count++] = p->known.number;
+        s->first = p->known.first < s->first ? p->known.first : s->first;
+    }
+}
+
 /* The next piece may fill each of these parcels and begin another one for its key: a piece that finds no room is transformed again. */
 static void want_room(const struct stage *s)
 {
@@ -418,6 +486,7 @@ int stage_finish(struct stage *s, struct err *e)
     if (stage_flush(s, e) < 0 || sync_all(s, e) < 0)
         return -1;
     make_parts(s);
+    note_gone(s);
     want_room(s);
     return 0;
 }
@@ -428,7 +497,7 @@ static void note_part(struct stage *s, struct stage_parcel *p)
     struct parcel *k = &p->known;
     nsec due;
 
-    k->first = p->is_new ? s->first : k->first;
+    k->first = p->is_new || s->first < k->first ? s->first : k->first;
     k->last = s->last;
     k->bytes = p->written.length;
     k->records += p->counted;
@@ -455,7 +524,13 @@ void stage_took(struct stage *s)
             close_file(s, p);
     }
     close_folder(s);
-    s->touched_count = s->part_count = 0;
+    s->touched_count = s->part_count = s->gone_count = 0;
+    if (s->replaces)
+        TAILQ_CONCAT(&s->replaced, &s->held, line);
+    if (s->holding)
+        TAILQ_INSERT_TAIL(&s->held, s->holding, line);
+    s->holding = NULL;
+    s->replaces = false;
     while (s->rules.bytes && s->open_bytes > s->rules.bytes) /* what waits for its time must not keep others out */
         close_parcel(s, first_due(s));
 }
@@ -463,7 +538,9 @@ void stage_took(struct stage *s)
 /* The journal never heard of it, and its number may come again. */
 static void forget(struct stage *s, struct stage_parcel *p)
 {
-    if (p->is_closed)
+    if (p->kind == STAGE_HELD)
+        s->holding = NULL;
+    else if (p->is_closed)
         TAILQ_REMOVE(&s->closed, p, line);
     else
         take_out(s, p);
@@ -484,7 +561,8 @@ void stage_undo(struct stage *s)
         if (p->is_new)
             forget(s, p);
     }
-    s->touched_count = s->part_count = 0;
+    s->touched_count = s->part_count = s->gone_count = 0;
+    s->replaces = false;
     close_folder(s);
     s->dir_is_made = false; /* somebody may have removed it */
 }
@@ -560,6 +638,11 @@ int stage_adopt(struct stage *s, const struct stage_rules *rules, const struct p
         *out = p;
         return rc;
     }
+    if (p->kind == STAGE_HELD) {
+        p->is_closed = true;
+        TAILQ_INSERT_TAIL(&s->held, p, line);
+        return rc;
+    }
     if (find(s, p->kind, p->keys)) /* damage took the note of both */
         close_parcel(s, find(s, p->kind, p->keys));
     put_in(s, p, deadline_for(s, known->oldest, wall, mono));
@@ -589,8 +672,11 @@ void stage_free(struct stage **sp)
         close_file(s, p);
         stage_parcel_free(&p);
     }
+    stage_parcels_free(&s->held);
+    stage_parcels_free(&s->replaced);
     heap_release(&s->due);
     buf_release(&s->notes);
+    mem_free(s->gone);
     mem_free(s->parts);
     mem_free(s->touched);
     mem_free(s->table);

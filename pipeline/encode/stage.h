@@ -14,6 +14,10 @@
  * transform; of those that have no partition key, which have a folder of their own; and with `backup: all` the source records as they came.
  * The last three are for the backup, and there is one of each.
  *
+ * What a script holds back is none of these: it is in a parcel that is never closed nor delivered. Each piece that changes anything of it makes
+ * another one, of all that is held then (stage_hold()), and the one before goes (staged.h: it is replaced). So a crash finds what is held as of
+ * the last piece in the journal.
+ *
  * In memory is what the piece puts into the open blocks of its files, up to STAGE_BUFFERED_MAX; and for each open parcel a struct and
  * its keys. So that each file is written to once by a large piece of many keys, its records come by lanes (record_list.h), each of so
  * few keys that their blocks fit the memory: with stage_flush() between two of them. Of the files STAGE_FILES_MAX stay open between two pieces.
@@ -63,6 +67,10 @@ struct stage {
     uint64_t open_bytes;      /* of their files, as far as the journal has them */
     struct heap due;
     struct stage_parcels closed, files_open;
+    struct stage_parcels held;    /* of STAGE_HELD, as the journal has it; one, unless damage brought back another */
+    struct stage_parcel *holding; /* of the piece; NULL: there is nothing to hold */
+    bool replaces;                /* the piece puts that in place of `held`, whose records are its own then */
+    struct stage_parcels replaced; /* the journal has them no more, once it has the piece */
     size_t files_open_count;
     uint64_t exceeded; /* parcels that were closed early, because of max_partitions */
 
@@ -76,6 +84,8 @@ struct stage {
     uint64_t expected;         /* bytes that its parcels have memory for, because they brought as many before */
     uint64_t noted;            /* bytes of its parts in the journal */
     uint64_t next_noted;       /* ... and as many as the next one may have, of the same keys */
+    uint64_t *gone; /* numbers of those that are replaced, behind stage_finish() */
+    size_t gone_count;
     struct staged_part *parts; /* one for each that was touched, behind stage_finish() */
     size_t part_count;
     struct buf notes; /* of the parts */
@@ -102,6 +112,9 @@ void stage_begin(struct stage *s, const struct stage_rules *rules, uint64_t firs
 /* `from->is_counted`: the books of the source record follow it. ERR_FORMAT: damage took the file of a parcel, which is closed with what is left. */
 MUST_CHECK int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct slice data,
                          const struct record_origin *from, struct err *e);
+/* Of the piece, all that is held: what was held before is replaced by it. */
+void stage_hold_anew(struct stage *s);
+MUST_CHECK int stage_hold(struct stage *s, struct slice entry, const struct record_origin *from, struct err *e);
 /* What was added so far is written: of the keys that come next others are in memory. */
 MUST_CHECK int stage_flush(struct stage *s, struct err *e);
 /* ERR_LIMIT, also from stage_add(): the piece went to more parcels than can be written down at once; ERR_NOSPACE, also from stage_add(): the disk is full. With
@@ -117,5 +130,7 @@ nsec stage_deadline(const struct stage *s);
 /* The first of those that are closed. NULL: there is none. */
 struct stage_parcel *stage_next(struct stage *s);
 size_t stage_open_count(const struct stage *s);
+/* Records that are held, as the journal has it. */
+uint64_t stage_held_records(const struct stage *s);
 
 #endif

@@ -15,8 +15,9 @@
 
 #define STAGE_NOTE_HEAD 5 /* bytes in front of the rest */
 
-/* The numbers stand on disk. UNKEYED: lines of records that failed because they have no partition key. */
-enum stage_kind { STAGE_RECORDS, STAGE_FAILED, STAGE_SOURCES, STAGE_UNKEYED, STAGE_KINDS };
+/* The numbers stand on disk. UNKEYED: lines of records that failed because they have no partition key. HELD: records
+ * that a transform holds back (stage_held.h). */
+enum stage_kind { STAGE_RECORDS, STAGE_FAILED, STAGE_SOURCES, STAGE_UNKEYED, STAGE_HELD, STAGE_KINDS };
 
 /* Lines of records that failed, for the backup. */
 static inline bool stage_is_of_failed(enum stage_kind kind)

@@ -5,6 +5,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/encode/error_objects.h"
+#include "pipeline/encode/stage_held.h"
 #include "transforms/partition/partition.h"
 
 #include <assert.h>
@@ -17,11 +18,11 @@
 /* Is it the first that the source record became, of one of which no part failed? */
 static bool is_counted(const struct stage_piece *p, uint64_t seq, unsigned char *counted)
 {
-    const struct source_outcomes *s = p->made->sources;
-    uint64_t i = seq - p->source->object.first;
+    uint64_t i;
+    bool emitted = outcomes_source_at(p->made->sources, seq, &i) == SOURCE_EMITTED;
     unsigned char bit = (unsigned char)(1U << i % 8);
 
-    if (s->status[seq - s->first] != SOURCE_EMITTED || counted[i / 8] & bit)
+    if (!emitted || counted[i / 8] & bit)
         return false;
     counted[i / 8] |= bit;
     return true;
@@ -44,7 +45,8 @@ static int add_chunk(struct stage_piece *p, const struct record_chunk *c, unsign
 
 static int add_made(struct stage_piece *p, struct worker *w)
 {
-    unsigned char *counted = mem_array((size_t)(p->source->count + 7) / 8, 1);
+    const struct source_outcomes *s = p->made->sources;
+    unsigned char *counted = mem_array((size_t)(s->count + s->held_count + 7) / 8, 1);
     struct record_chunk c;
     uint32_t lane = 0;
     uint64_t at = 0;
@@ -117,16 +119,87 @@ static int add_failed(struct stage_piece *p, struct worker *w)
     return 0;
 }
 
+static void count_one(struct stage_piece *p, enum source_status status)
+{
+    p->ended.dropped += status == SOURCE_DROPPED;
+    p->ended.unwanted += status == SOURCE_UNWANTED;
+    p->ended.corrupt += status == SOURCE_LOST;
+    p->failed += status == SOURCE_BACKED_UP;
+}
+
+/* Those that are held are in the books of the parcel that has them; also what was held before, unless that is replaced. */
 static void count_ended(struct stage_piece *p)
 {
     const struct source_outcomes *s = p->made->sources;
 
-    for (uint64_t seq = p->source->object.first; seq <= p->source->object.last; seq++) {
-        p->ended.dropped += s->status[seq - s->first] == SOURCE_DROPPED;
-        p->ended.unwanted += s->status[seq - s->first] == SOURCE_UNWANTED;
-        p->ended.corrupt += s->status[seq - s->first] == SOURCE_LOST;
-        p->failed += s->status[seq - s->first] == SOURCE_BACKED_UP;
+    for (uint64_t i = 0; i < p->source->count; i++)
+        count_one(p, s->status[p->source->object.first - s->first + i]);
+    if (p->made->holds_as_before)
+        return;
+    for (size_t i = 0; i < s->held_count; i++)
+        count_one(p, s->held[i].status);
+    p->ended.corrupt += stage_held_records(p->stage) - s->held_count; /* damage took the others */
+}
+
+/* --- what is held back --------------------------------------------------------------------------------------------------- */
+
+static int add_held_one(void *ctx, const struct transform_kept *held)
+{
+    struct stage_piece *p = ctx;
+    const struct record_origin from = {.seq = held->record.seq, .arrival = held->record.arrival, .is_counted = true};
+
+    buf_clear(p->entry);
+    if (stage_held_write(held, p->entry) < 0)
+        return err_set(&p->err, ERR_NOMEM, "no memory for a record that is held back");
+    return stage_hold(p->stage, buf_slice(p->entry), &from, &p->err);
+}
+
+/* Without one that keeps records there are none now. */
+static int add_held(struct stage_piece *p, struct worker *w)
+{
+    if (p->made->holds_as_before)
+        return 0;
+    stage_hold_anew(p->stage);
+    p->entry = &w->scratch;
+    return p->made->keeper ? chain_kept(p->made->keeper, add_held_one, p) : 0;
+}
+
+static int add_held_record(struct stage_piece *p, const struct object_reader *k)
+{
+    struct frame_iter it = object_reader_records(k, k->begin);
+    struct transform_kept held;
+    struct slice data;
+
+    for (uint64_t at = k->begin; !k->lost && at < k->end && frame_next(&it, &data); at++) {
+        struct record_origin from = k->chunk.origins[at + k->base - k->chunk.v.first];
+
+        from.is_counted = true;
+        if (!stage_held_read(data, &from, &held))
+            continue;
+        p->ended.corrupt--;
+        if (stage_add(p->stage, STAGE_RECORDS, NO_KEYS, held.record.data, &from, &p->err) < 0)
+            return -1;
     }
+    return 0;
+}
+
+/* There is no transform any more: they are records as they are. */
+static int add_held_records(struct stage_piece *p, struct worker *w)
+{
+    struct object_reader k;
+    int got = 0;
+
+    if (p->held_count == 0)
+        return 0;
+    stage_hold_anew(p->stage);
+    p->ended.corrupt = stage_held_records(p->stage); /* until they are read */
+    for (size_t i = 0; i < p->held_count && got == 0; i++) {
+        object_reader_open(&k, &p->held[i], &w->raw, w->cancel);
+        while (got == 0 && (got = object_reader_next(&k, &p->err)) > 0)
+            got = add_held_record(p, &k);
+        object_reader_close(&k);
+    }
+    return got;
 }
 
 /* --- source records --------------------------------------------------------------------------------------------------- */
@@ -170,9 +243,13 @@ static int add_all(struct stage_piece *p, struct worker *w)
 {
     if (p->made)
         count_ended(p);
+    else if (add_held_records(p, w) < 0)
+        return -1;
     if (p->made && add_made(p, w) < 0)
         return -1;
     if (p->made && p->made->failed && add_failed(p, w) < 0)
+        return -1;
+    if (p->made && add_held(p, w) < 0)
         return -1;
     return !p->made || p->sources ? add_sources(p, w) : 0;
 }

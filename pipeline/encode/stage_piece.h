@@ -1,7 +1,7 @@
 /* stage_piece.h -- the records of a piece into the parcels of their keys: the work of a worker on a piece of a partitioned stream.
  *
  * What the transform made of it, or the records as they are, by their keys; lines of those that failed; with `backup: all` the source
- * records, too. A source record that became several, which may be in as many parcels, is in the books with the first of them: that one is
+ * records, too; and what is held back, where that has changed. A source record that became several, which may be in as many parcels, is in the books with the first of them: that one is
  * counted, and what becomes of it is what became of the source record. If it failed in part, its line is counted.
  *
  * Threads    on a worker; the struct and the stage belong to the delivery thread before and after.
@@ -25,6 +25,8 @@ struct stage_piece {
     const struct object_source *source; /* a range, or a part of it */
     const struct transform_batch
         *made;    /* of it; NULL: there is no transform. Its list is forgotten when all of it is in the files */
+    const struct object_source *held; /* without a transform: what an earlier one has held back, which goes first */
+    size_t held_count;
     bool sources; /* the source records are kept, too */
     nsec wall, mono;
 
@@ -32,7 +34,8 @@ struct stage_piece {
     struct seal_result ended; /* of those that are in no parcel's books */
     struct err err;
 
-    uint64_t failed; /* records whose line is still to be counted */
+    struct buf *entry; /* of what is held; the worker's */
+    uint64_t failed;   /* records whose line is still to be counted */
 };
 
 /* Lanes for the list of a piece of so many bytes. */

@@ -10,6 +10,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/encode/error_objects.h"
 #include "pipeline/encode/rejects.h"
+#include "pipeline/encode/stage_held.h"
 
 #include <stdio.h>
 
@@ -186,36 +187,167 @@ static int run_piece(struct sieve *s, struct chain_state *state, const struct ob
     return 0;
 }
 
+/* --- what is held back ------------------------------------------------------------------------------------------------ */
+
+typedef int (*take_held)(struct sieve *s, struct chain_state *state, const struct transform_kept *held);
+
+static int note_held(struct sieve *s, struct chain_state *state, const struct transform_kept *held)
+{
+    (void)state;
+    outcomes_source_add_held(s->t->sources, held->record.seq);
+    return 0;
+}
+
+static int restore_held(struct sieve *s, struct chain_state *state, const struct transform_kept *held)
+{
+    (void)s;
+    chain_restore(state, held);
+    return 0;
+}
+
+static int run_held(struct sieve *s, struct chain_state *state, const struct transform_kept *held)
+{
+    return chain_run(state, &held->record, 1, &s->out, &s->t->err);
+}
+
+/* What damage took is missed when the numbers are counted (stage_piece.c). */
+static int read_held(struct sieve *s, struct chain_state *state, const struct object_source *from, struct worker *w,
+                     take_held take)
+{
+    struct object_reader k;
+    int got = 0;
+
+    object_reader_open(&k, from, &w->raw, w->cancel);
+    while (got == 0 && (got = object_reader_next(&k, &s->t->err)) > 0) {
+        struct frame_iter it = object_reader_records(&k, k.begin);
+        struct transform_kept held;
+        struct slice data;
+
+        got = 0;
+        for (uint64_t at = k.begin; !k.lost && got == 0 && at < k.end && frame_next(&it, &data); at++)
+            if (stage_held_read(data, &k.chunk.origins[at + k.base - k.chunk.v.first], &held))
+                got = take(s, state, &held);
+    }
+    object_reader_close(&k);
+    return got;
+}
+
+static int read_all_held(struct sieve *s, struct chain_state *state, struct worker *w, take_held take)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < s->t->held_count && rc == 0; i++)
+        rc = read_held(s, state, &s->t->held[i], w, take);
+    return rc;
+}
+
+struct noting {
+    struct sieve *s;
+    bool again; /* it is held still, or now; else it was held before */
+};
+
+static int note_kept(void *ctx, const struct transform_kept *held)
+{
+    const struct noting *n = ctx;
+
+    if (n->again)
+        outcomes_source_note(n->s->t->sources, held->record.seq, SOURCE_HELD);
+    else
+        outcomes_source_add_held(n->s->t->sources, held->record.seq);
+    return 0;
+}
+
+/* Which records of earlier batches there are; with a cold state it has them from now on. */
+static int take_up_held(struct sieve *s, struct chain_state *state, bool keeps, struct worker *w)
+{
+    int rc = 0;
+
+    if (keeps && s->t->cold) {
+        chain_forget(state);
+        rc = read_all_held(s, state, w, restore_held);
+    }
+    if (keeps && rc == 0)
+        rc = chain_kept(state, note_kept, &(struct noting){s, false});
+    else if (rc == 0)
+        rc = read_all_held(s, state, w, note_held);
+    outcomes_source_held_are_all(s->t->sources);
+    return rc;
+}
+
+static bool all_is_as_before(const struct transform_batch *t)
+{
+    for (size_t i = 0; i < t->sources->held_count; i++)
+        if (t->sources->held[i].status != SOURCE_HELD)
+            return false;
+    for (uint64_t i = 0; i < t->source->count; i++)
+        if (t->sources->status[t->source->object.first - t->sources->first + i] == SOURCE_HELD)
+            return false;
+    return t->held_records == t->sources->held_count;
+}
+
+/* --- a batch ------------------------------------------------------------------------------------------------------------ */
+
+static int run_source(struct sieve *s, struct chain_state *state, struct worker *w)
+{
+    struct object_reader k;
+    int got = 0;
+
+    object_reader_open(&k, s->t->source, &w->raw, w->cancel);
+    while (got == 0 && (got = object_reader_next(&k, &s->t->err)) > 0)
+        got = run_piece(s, state, &k);
+    object_reader_close(&k);
+    return got;
+}
+
+static int run_chain(struct sieve *s, struct worker *w)
+{
+    struct transform_batch *t = s->t;
+    struct chain_state *state = transform_instances_state(t->line, w, &t->err);
+    bool keeps = transform_instances_keep(t->line);
+
+    if (!state || take_up_held(s, state, keeps, w) < 0 || chain_begin(state, &t->err) < 0)
+        return -1;
+    if (!keeps && read_all_held(s, state, w, run_held) < 0)
+        return -1;
+    if (run_source(s, state, w) < 0 || chain_finish(state, t->finish_all, &s->out, &t->err) < 0 ||
+        chain_end(state, &s->out, &t->err) < 0)
+        return -1;
+    if (!keeps)
+        return 0;
+    t->keeper = state;
+    t->held_due = chain_kept_due(state);
+    return chain_kept(state, note_kept, &(struct noting){s, true});
+}
+
 static int run_all(struct sieve *s, struct worker *w)
 {
     struct transform_batch *t = s->t;
-    struct object_reader k;
-    struct chain_state *state = t->too_large ? NULL : transform_instances_state(t->line, w, &t->err);
-    int got = t->too_large || (state && chain_begin(state, &t->err) == 0) ? 0 : -1;
 
-    object_reader_open(&k, t->source, &w->raw, w->cancel);
-    while (got == 0 && (got = object_reader_next(&k, &t->err)) > 0)
-        got = run_piece(s, state, &k);
-    object_reader_close(&k);
-    if (got == 0 && state)
-        got = chain_end(state, &s->out, &t->err);
-    return got < 0 ? -1 : record_list_finish(t->list, &t->err);
+    if ((t->too_large ? run_source(s, NULL, w) : run_chain(s, w)) < 0)
+        return -1;
+    t->holds_as_before = t->too_large || all_is_as_before(t);
+    return record_list_finish(t->list, &t->err);
 }
 
 int transform_batch_run(struct transform_batch *t, struct worker *w)
 {
     const struct object_source *from = t->source;
-    uint64_t max = 2 * from->bytes;
+    uint64_t max = 2 * from->bytes, held = 0;
     struct sieve s = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .count = on_count, .log = on_log},
                       .t = t};
     int rc;
 
     transform_batch_release(t);
     t->err = (struct err){.code = ERR_NONE};
+    t->keeper = NULL;
+    t->held_due = NSEC_NEVER;
+    for (size_t i = 0; i < t->held_count; i++)
+        held += t->held[i].bytes;
     t->list = record_list_new(t->tmp_dir, t->lanes, from->count, from->bytes,
-                              max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX,
+                              (max > TRANSFORM_MADE_MAX ? max : TRANSFORM_MADE_MAX) + 2 * held,
                               t->in_memory ? TRANSFORM_LONE_MEMORY : BODY_MEMORY_MAX);
     outcomes_source_reset(t->sources, from->object.first, from->object.last);
+    outcomes_source_forget_held(t->sources);
     buf_init(&s.line, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.reason_shown, TRANSFORM_LINE_MAX_BYTES);
     buf_init(&s.keys, KEY_SET_MAX);

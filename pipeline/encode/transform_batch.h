@@ -4,6 +4,10 @@
  * What comes out is kept as a record list until the seal is settled, because a transform is not run again for a retry.
  * Records that fail are written as error lines (error_objects.h) at once: nothing more can happen to them.
  *
+ * Of a stream whose script holds records back (transform_ops.keeps) the records held before belong to the batch, too: they are in its books
+ * until they are held again. They are in parcels (stage_held.h), and in the one state that the transforms have unless that is `cold`.
+ * Without such a script what an earlier one has held comes first, as records.
+ *
  * Threads    on a worker; the structs belong to the delivery thread before and after.
  * Ownership  list and failed of the result go to the caller.
  */
@@ -33,8 +37,16 @@ struct transform_batch {
     nsec now;        /* wall, for error lines */
     uint32_t lanes;  /* of the list (record_list.h); 0: 1 */
     size_t keys_max; /* bytes of the partition keys that a record may have; 0: KEY_SET_MAX */
+    const struct object_source *held; /* what was held back before; parcels of STAGE_HELD */
+    size_t held_count;
+    uint64_t held_records; /* in their books; damage may have taken some of them from the files */
+    bool cold;       /* the transforms' state knows nothing of it */
+    bool finish_all; /* nothing is to be held any more */
 
     /* out */
+    struct chain_state *keeper; /* has what is held now: chain_kept(). NULL: nothing is, or nothing of that has changed */
+    bool holds_as_before;       /* what was held is so still, and nothing else */
+    nsec held_due;              /* chain_kept_due() */
     struct record_list *list;
     struct body *failed;                 /* error lines; NULL: no record failed */
     uint64_t failed_lines, failed_first; /* how many, and the number of the first in the stream */

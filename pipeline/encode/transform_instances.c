@@ -70,6 +70,11 @@ bool transform_instances_hold(const struct transform_instances *l)
     return chain_holds(l->chain);
 }
 
+bool transform_instances_keep(const struct transform_instances *l)
+{
+    return chain_keeps(l->chain);
+}
+
 nsec transform_instances_batch_time(const struct transform_instances *l)
 {
     return chain_batch_time(l->chain);

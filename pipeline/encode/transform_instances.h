@@ -24,6 +24,7 @@ MUST_CHECK int transform_instances_open(struct transform_instances **line, const
 void transform_instances_close(struct transform_instances **line); /* no worker works with it any more */
 bool transform_instances_is_single(const struct transform_instances *line);
 bool transform_instances_hold(const struct transform_instances *line);       /* chain_holds() */
+bool transform_instances_keep(const struct transform_instances *line);       /* chain_keeps() */
 nsec transform_instances_batch_time(const struct transform_instances *line); /* chain_batch_time() */
 
 /* The state for this worker, made on first use. NULL: it could not be made. */

@@ -167,6 +167,21 @@ static struct srcpos place_of_script(const struct transform_settings *t)
     return value ? value->at : t->from.at;
 }
 
+/* What a script holds back is staged, as what waits for its key is. */
+static void check_holding(const struct rules *r, struct stream_settings *st, const struct transform_settings *t)
+{
+    if (!t->loaded || !t->ops->keeps || !t->ops->keeps(t->loaded))
+        return;
+    if (st->at_source)
+        cfg_error(r->errs, place_of_script(t),
+                  "the script holds records back (`hold = true`), which a stream cannot whose input is `shared`: leave "
+                  "one of the two out (docs/holding.md)");
+    if (t != &st->transforms[0])
+        cfg_error(r->errs, place_of_script(t),
+                  "the script holds records back (`hold = true`): it must be the stream's first transform");
+    st->partitioned = true;
+}
+
 /* What is run is kept: it is what was checked, whatever becomes of the files. */
 static void check_transforms(const struct rules *r, struct stream_settings *st, bool keep)
 {
@@ -188,6 +203,7 @@ static void check_transforms(const struct rules *r, struct stream_settings *st, 
             cfg_options_refuse(&o, &e);
         else
             transform_digest(t->ops, t->loaded, t->content);
+        check_holding(r, st, t);
     }
     if (!keep)
         settings_unload(st);
