@@ -61,7 +61,8 @@ struct delivery_host_ops {
     void (*seal_parcel)(struct delivery_host *h, struct stage_parcel *p, struct slice note, struct spool_wait *w);
     void (*progress_parcel)(struct delivery_host *h, struct stage_parcel *p, struct slice progress,
                             struct spool_wait *w);
-    /* A piece is about to be transformed, or staged without that: d->transform.held and what belongs to it. */
+    /* A piece is about to be transformed, or staged without that: d->transform.held and what belongs to it. Or a batch that was sealed by other
+     * settings, by transforms that keep records: what they have in memory goes. */
     void (*bring_held)(struct delivery_host *h, struct delivery *d);
     /* What was made of d->piece is to be staged: delivery_staged() when the journal has it, or delivery_not_staged(). */
     void (*stage)(struct delivery_host *h, struct delivery *d);
@@ -92,6 +93,7 @@ struct delivery_host {
     struct transform_instances *line; /* NULL: no transforms; handed to transform() */
     bool single;                      /* they take one batch after the other, in the order of the seals */
     bool holds;                       /* one of them has a batch in its memory as a whole */
+    bool keeps;                       /* one of them holds records back beyond a batch */
     bool far_behind;                  /* more waits than may (settings: max_behind): what fails has had its time */
     nsec piece_time;                  /* that they may take for a piece of a partitioned stream */
     struct metrics *metrics;

@@ -75,6 +75,7 @@ struct generation *generation_open(struct generations *all, const struct stream_
     g->host.line = g->line;
     g->host.single = g->line && transform_instances_is_single(g->line);
     g->host.holds = g->line && transform_instances_hold(g->line);
+    g->host.keeps = g->line && transform_instances_keep(g->line);
     g->host.piece_time = piece_time(g->line);
     return g;
 }

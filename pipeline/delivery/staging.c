@@ -272,7 +272,11 @@ void staging_bring_held(struct staging *s, struct delivery *piece)
 {
     struct transform_batch *t = &piece->transform;
     const struct stage_parcel *p;
+    bool is_warm = s->warm == piece->host;
 
+    s->warm = NULL; /* until the journal has what comes of it */
+    if (!piece->is_piece)
+        return;
     s->kept_count = 0;
     if (staging_holds(s))
         TAILQ_FOREACH(p, &s->stage->held, line) {
@@ -284,8 +288,7 @@ void staging_bring_held(struct staging *s, struct delivery *piece)
     t->held = s->kept;
     t->held_count = s->kept_count;
     t->held_records = s->kept_count ? stage_held_records(s->stage) : 0;
-    t->cold = s->warm != piece->host;
-    s->warm = NULL; /* until the journal has what comes of it */
+    t->cold = !is_warm;
 }
 
 /* Files that the journal knows no more. */

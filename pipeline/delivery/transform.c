@@ -55,7 +55,8 @@ bool delivery_transform(struct delivery *d)
     d->transform.lanes = d->is_piece && !d->in_memory ? stage_piece_lanes(d->piece.bytes) : 1;
     d->transform.keys_max = d->is_piece ? SEAL_META_KEYS_MAX : KEY_SET_MAX;
     d->transform.finish_all = d->finishes && d->piece.object.last == d->seal.last;
-    if (d->is_piece)
+    d->transform.alone = !d->is_piece;
+    if (d->is_piece || h->keeps)
         h->ops->bring_held(h, d);
     d->makes_body = !d->is_piece && delivery_ship_with(d);
     d->has_made_body = false;

@@ -262,7 +262,7 @@ static int take_up_held(struct sieve *s, struct chain_state *state, bool keeps, 
 {
     int rc = 0;
 
-    if (keeps && s->t->cold) {
+    if (keeps && (s->t->cold || s->t->alone)) {
         chain_forget(state);
         rc = read_all_held(s, state, w, restore_held);
     }
@@ -299,6 +299,12 @@ static int run_source(struct sieve *s, struct chain_state *state, struct worker 
     return got;
 }
 
+static int is_left(void *ctx, const struct transform_kept *held)
+{
+    (void)held;
+    return err_set(ctx, ERR_SCRIPT, "the script could not hand over all that it holds in the time for a batch");
+}
+
 static int run_chain(struct sieve *s, struct worker *w)
 {
     struct transform_batch *t = s->t;
@@ -309,9 +315,11 @@ static int run_chain(struct sieve *s, struct worker *w)
         return -1;
     if (!keeps && read_all_held(s, state, w, run_held) < 0)
         return -1;
-    if (run_source(s, state, w) < 0 || chain_finish(state, t->finish_all, &s->out, &t->err) < 0 ||
+    if (run_source(s, state, w) < 0 || chain_finish(state, t->finish_all || t->alone, &s->out, &t->err) < 0 ||
         chain_end(state, &s->out, &t->err) < 0)
         return -1;
+    if (t->alone)
+        return chain_kept(state, is_left, &t->err);
     if (!keeps)
         return 0;
     t->keeper = state;

@@ -41,6 +41,7 @@ struct transform_batch {
     size_t held_count;
     uint64_t held_records; /* in their books; damage may have taken some of them from the files */
     bool cold;       /* the transforms' state knows nothing of it */
+    bool alone;      /* it is sealed: what is held of it is handed over at its end, and nothing else is held meanwhile */
     bool finish_all; /* nothing is to be held any more */
 
     /* out */
