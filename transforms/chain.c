@@ -447,7 +447,9 @@ int chain_open(struct chain_state **out, struct chain *c, const struct cancel *c
     *out = s;
     for (size_t i = 0; i < c->count; i++) {
         s->links[i] = (struct link){
-            .out = {.emit = emit, .drop = drop, .fail = fail, .kept = kept, .count = count, .log = log_text}, .owner = s, .index = i};
+            .out = {.emit = emit, .drop = drop, .fail = fail, .kept = kept, .count = count, .log = log_text},
+            .owner = s,
+            .index = i};
         if (c->link[i].ops->open(&s->states[i], c->link[i].shared, cancel, e) < 0) {
             chain_close(out);
             return -1;

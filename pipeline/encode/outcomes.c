@@ -222,7 +222,7 @@ bool outcomes_counted_has(const struct counted_records *c, uint64_t position)
 
 void outcomes_source_init(struct source_outcomes *s, uint64_t first, uint64_t count)
 {
-    *s = (struct source_outcomes){.first = first, .count = count, .status = mem_array(count, 1)};
+    *s = (struct source_outcomes){.first = first, .count = count, .status = mem_array(count, 1), .begin = first};
 }
 
 void outcomes_source_release(struct source_outcomes *s)
@@ -234,6 +234,7 @@ void outcomes_source_release(struct source_outcomes *s)
 
 void outcomes_source_reset(struct source_outcomes *s, uint64_t first, uint64_t last)
 {
+    s->begin = first;
     if (last + 1 == first)
         return;
     assert(first >= s->first && last - s->first < s->count);
@@ -269,8 +270,7 @@ void outcomes_source_forget_held(struct source_outcomes *s)
 static struct source_held *find_held(const struct source_outcomes *s, uint64_t seq)
 {
     const struct source_held key = {.seq = seq};
-    struct source_held *h =
-        s->held_count ? bsearch(&key, s->held, s->held_count, sizeof(*s->held), by_number) : NULL;
+    struct source_held *h = s->held_count ? bsearch(&key, s->held, s->held_count, sizeof(*s->held), by_number) : NULL;
 
     assert(h);
     return h;
@@ -278,7 +278,7 @@ static struct source_held *find_held(const struct source_outcomes *s, uint64_t s
 
 enum source_status outcomes_source_at(const struct source_outcomes *s, uint64_t seq, uint64_t *place)
 {
-    const struct source_held *h = seq < s->first ? find_held(s, seq) : NULL;
+    const struct source_held *h = seq < s->begin ? find_held(s, seq) : NULL;
 
     *place = h ? s->count + (uint64_t)(h - s->held) : seq - s->first;
     return h ? h->status : s->status[seq - s->first];
@@ -286,9 +286,9 @@ enum source_status outcomes_source_at(const struct source_outcomes *s, uint64_t 
 
 void outcomes_source_note(struct source_outcomes *s, uint64_t seq, enum source_status status)
 {
-    unsigned char *at = seq < s->first ? &find_held(s, seq)->status : &s->status[seq - s->first];
+    unsigned char *at = seq < s->begin ? &find_held(s, seq)->status : &s->status[seq - s->first];
 
-    assert(seq < s->first || seq - s->first < s->count);
+    assert(seq < s->begin || seq - s->first < s->count);
     if (*at < status)
         *at = (unsigned char)status;
 }

@@ -88,7 +88,8 @@ struct source_held {
 struct source_outcomes {
     uint64_t first, count;
     unsigned char *status;    /* enum source_status per record; NULL: no transform */
-    struct source_held *held; /* in the order of their numbers, all below `first` */
+    uint64_t begin;           /* of those that were reset last: what is held of an earlier batch is below it */
+    struct source_held *held; /* in the order of their numbers */
     size_t held_count;
 };
 

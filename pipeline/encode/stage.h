@@ -67,9 +67,9 @@ struct stage {
     uint64_t open_bytes;      /* of their files, as far as the journal has them */
     struct heap due;
     struct stage_parcels closed, files_open;
-    struct stage_parcels held;    /* of STAGE_HELD, as the journal has it; one, unless damage brought back another */
-    struct stage_parcel *holding; /* of the piece; NULL: there is nothing to hold */
-    bool replaces;                /* the piece puts that in place of `held`, whose records are its own then */
+    struct stage_parcels held;     /* of STAGE_HELD, as the journal has it; one, unless damage brought back another */
+    struct stage_parcel *holding;  /* of the piece; NULL: there is nothing to hold */
+    bool replaces;                 /* the piece puts that in place of `held`, whose records are its own then */
     struct stage_parcels replaced; /* the journal has them no more, once it has the piece */
     size_t files_open_count;
     uint64_t exceeded; /* parcels that were closed early, because of max_partitions */
@@ -81,10 +81,10 @@ struct stage {
     struct stage_parcel **touched;
     size_t touched_count, touched_room;
     uint64_t buffered;
-    uint64_t expected;         /* bytes that its parcels have memory for, because they brought as many before */
-    uint64_t noted;            /* bytes of its parts in the journal */
-    uint64_t next_noted;       /* ... and as many as the next one may have, of the same keys */
-    uint64_t *gone; /* numbers of those that are replaced, behind stage_finish() */
+    uint64_t expected;   /* bytes that its parcels have memory for, because they brought as many before */
+    uint64_t noted;      /* bytes of its parts in the journal */
+    uint64_t next_noted; /* ... and as many as the next one may have, of the same keys */
+    uint64_t *gone;      /* numbers of those that are replaced, behind stage_finish() */
     size_t gone_count;
     struct staged_part *parts; /* one for each that was touched, behind stage_finish() */
     size_t part_count;

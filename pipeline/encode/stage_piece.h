@@ -24,7 +24,7 @@ struct stage_piece {
     struct stage_rules rules;
     const struct object_source *source; /* a range, or a part of it */
     const struct transform_batch
-        *made;    /* of it; NULL: there is no transform. Its list is forgotten when all of it is in the files */
+        *made; /* of it; NULL: there is no transform. Its list is forgotten when all of it is in the files */
     const struct object_source *held; /* without a transform: what an earlier one has held back, which goes first */
     size_t held_count;
     bool sources; /* the source records are kept, too */

@@ -33,21 +33,22 @@ struct transform_batch {
     struct tap *tap; /* somebody looks at what is made; NULL: nobody does */
     const char *by;  /* with `tap`: the name of the destination, "" */
     const char *stream, *tmp_dir;
-    bool in_memory;  /* it is one record, and there is no room for a file */
-    nsec now;        /* wall, for error lines */
-    uint32_t lanes;  /* of the list (record_list.h); 0: 1 */
-    size_t keys_max; /* bytes of the partition keys that a record may have; 0: KEY_SET_MAX */
+    bool in_memory;                   /* it is one record, and there is no room for a file */
+    nsec now;                         /* wall, for error lines */
+    uint32_t lanes;                   /* of the list (record_list.h); 0: 1 */
+    size_t keys_max;                  /* bytes of the partition keys that a record may have; 0: KEY_SET_MAX */
     const struct object_source *held; /* what was held back before; parcels of STAGE_HELD */
     size_t held_count;
     uint64_t held_records; /* in their books; damage may have taken some of them from the files */
-    bool cold;       /* the transforms' state knows nothing of it */
-    bool alone;      /* it is sealed: what is held of it is handed over at its end, and nothing else is held meanwhile */
+    bool cold;             /* the transforms' state knows nothing of it */
+    bool alone; /* it is sealed: what is held of it is handed over at its end, and nothing else is held meanwhile */
     bool finish_all; /* nothing is to be held any more */
 
     /* out */
-    struct chain_state *keeper; /* has what is held now: chain_kept(). NULL: nothing is, or nothing of that has changed */
-    bool holds_as_before;       /* what was held is so still, and nothing else */
-    nsec held_due;              /* chain_kept_due() */
+    struct chain_state
+        *keeper;          /* has what is held now: chain_kept(). NULL: nothing is, or nothing of that has changed */
+    bool holds_as_before; /* what was held is so still, and nothing else */
+    nsec held_due;        /* chain_kept_due() */
     struct record_list *list;
     struct body *failed;                 /* error lines; NULL: no record failed */
     uint64_t failed_lines, failed_first; /* how many, and the number of the first in the stream */

@@ -50,7 +50,8 @@ struct lua_vm {
     struct lua_meta_records records; /* `one`, or those of the batch */
     nsec batch_left;                 /* of the batch's time */
     bool batch_over;
-    bool finished, full_told; /* finish() gave back what is in the results; the batch's line on what is held was logged */
+    bool finished,
+        full_told;          /* finish() gave back what is in the results; the batch's line on what is held was logged */
     struct lua_place where; /* of the error that ends the call */
     /* What is said of errors at shown_place: made once for many records that fail at one place. */
     char shown[320];

@@ -309,8 +309,9 @@ static int make_room(struct lua_vm *w, struct err *e)
     if (!holds_too_much(w))
         return 0;
     if (!w->full_told && w->env.out->log)
-        w->env.out->log(w->env.out, LOG_WARN,
-                        SLICE("more records are held than hold_records and hold_bytes allow: the oldest are handed over"));
+        w->env.out->log(
+            w->env.out, LOG_WARN,
+            SLICE("more records are held than hold_records and hold_bytes allow: the oldest are handed over"));
     w->full_told = true;
     while (rc == 0 && holds_too_much(w))
         rc = finish_first(w, e);

@@ -20,7 +20,8 @@ static const char transform_help[] =
     "and the stream may run meanwhile: a script with a memory (`single`) has one of its own here.\n";
 
 static const char transform_help_end[] =
-    "A batch ends when it is as large as the stream's `buffer.size`, and at the end of the input.\n"
+    "A batch ends when it is as large as the stream's `buffer.size`, and at the end of the input; there a script that\n"
+    "holds records back hands them over.\n"
     "\n"
     "exit status: 0 done, 1 records failed, 2 usage or configuration, also a script that does not load\n";
 
@@ -78,6 +79,12 @@ static int on_fail(struct transform_out *o, const struct transform_record *from,
     return 0;
 }
 
+static void on_kept(struct transform_out *o, const struct transform_record *from)
+{
+    (void)o;
+    fprintf(stderr, "line %" PRIu64 ": held\n", from->seq);
+}
+
 static void on_log(struct transform_out *o, int level, struct slice text)
 {
     (void)o, (void)level;
@@ -85,6 +92,11 @@ static void on_log(struct transform_out *o, int level, struct slice text)
 }
 
 /* --- records --- */
+
+static int end_batch(struct filter *f, struct chain_state *state, bool is_last, struct err *e)
+{
+    return chain_finish(state, is_last, &f->out, e) < 0 ? -1 : chain_end(state, &f->out, e);
+}
 
 static int run_lines(struct filter *f, const struct stream_settings *st, struct chain_state *state, struct err *e)
 {
@@ -109,12 +121,12 @@ static int run_lines(struct filter *f, const struct stream_settings *st, struct 
             bytes += line.n;
             if (rc == 0 && bytes >= st->buffer_size) {
                 bytes = 0;
-                rc = chain_end(state, &f->out, e) < 0 ? -1 : chain_begin(state, e);
+                rc = end_batch(f, state, false, e) < 0 ? -1 : chain_begin(state, e);
             }
         }
     }
     put_lines_release(&lines);
-    return rc < 0 ? -1 : chain_end(state, &f->out, e);
+    return rc < 0 ? -1 : end_batch(f, state, true, e);
 }
 
 static int run_stream(struct filter *f, const struct settings *s, const struct stream_settings *st)
@@ -180,7 +192,7 @@ static const struct stream_settings *find_stream(const struct settings *s, const
 
 static int transform_main(int argc, char **argv)
 {
-    struct filter f = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .log = on_log}};
+    struct filter f = {.out = {.emit = on_emit, .drop = on_drop, .fail = on_fail, .kept = on_kept, .log = on_log}};
     const struct stream_settings *st;
     const char *colon;
     struct settings *s;

@@ -37,7 +37,9 @@ static const char test_help_end[] =
     "          - dropped: true             # or the reason\n"
     "          - error: no amount          # a part of the message\n"
     "\n"
-    "The records of a test are one batch. Bytes that are no text are written as `base64: ...`.\n"
+    "The records of a test are one batch, at whose end a script hands over what it holds back; a record that was held "
+    "is\n"
+    "in what it came to, or `dropped: released`. Bytes that are no text are written as `base64: ...`.\n"
     "\n"
     "exit status: 0 all passed, 1 a test failed, 2 usage, or a file of tests has mistakes\n";
 
@@ -125,7 +127,8 @@ static int run_transforms(const struct test_file *f, const struct test_case *c, 
             .data = slice_of(in->data, in->n), .origin = slice_str(in->origin), .seq = i + 1, .arrival = in->arrival};
     }
     state = transform_instances_only_state(line, NULL, e);
-    if (state && chain_begin(state, e) == 0 && chain_run(state, records, c->input_count, &w.out, e) == 0)
+    if (state && chain_begin(state, e) == 0 && chain_run(state, records, c->input_count, &w.out, e) == 0 &&
+        chain_finish(state, true, &w.out, e) == 0)
         rc = chain_end(state, &w.out, e);
     mem_free(records);
     transform_instances_close(&line);

@@ -15,21 +15,20 @@ enum { NUMBERS_MAX = 2000, OWN = 4, SCRIPTS }; /* OWN: of a test that has one */
 
 /* Records are `kind name number`. h: held; r: released with those of its name; f: those of its name become one that is held; x: those of its
  * name are delivered, it is held; ".": as it is; -: dropped; !: an error, behind a release. */
-static const char HOLDS[] =
-    "hold = true\n"
-    "local function all(name, t) return name .. ' ' .. table.concat(t, ',') end\n"
-    "function transform(r, meta)\n"
-    "  local kind, name, n = sluice.text(r):match('^(%S) (%S) ([%d,]+)$')\n"
-    "  if kind == '-' then return nil end\n"
-    "  if kind == 'h' then return meta.hold(name, n) end\n"
-    "  if kind == '.' then return name .. ' ' .. n end\n"
-    "  local t = meta.release(name)\n"
-    "  if kind == '!' then error('told so ' .. n) end\n"
-    "  if kind == 'x' then meta.hold(name, n); return #t > 0 and all(name, t) or nil end\n"
-    "  t[#t + 1] = n\n"
-    "  if kind == 'f' then return meta.hold(name, table.concat(t, ',')) end\n"
-    "  return all(name, t)\n"
-    "end\n";
+static const char HOLDS[] = "hold = true\n"
+                            "local function all(name, t) return name .. ' ' .. table.concat(t, ',') end\n"
+                            "function transform(r, meta)\n"
+                            "  local kind, name, n = sluice.text(r):match('^(%S) (%S) ([%d,]+)$')\n"
+                            "  if kind == '-' then return nil end\n"
+                            "  if kind == 'h' then return meta.hold(name, n) end\n"
+                            "  if kind == '.' then return name .. ' ' .. n end\n"
+                            "  local t = meta.release(name)\n"
+                            "  if kind == '!' then error('told so ' .. n) end\n"
+                            "  if kind == 'x' then meta.hold(name, n); return #t > 0 and all(name, t) or nil end\n"
+                            "  t[#t + 1] = n\n"
+                            "  if kind == 'f' then return meta.hold(name, table.concat(t, ',')) end\n"
+                            "  return all(name, t)\n"
+                            "end\n";
 static const char HANDS_OVER[] = "function finish(name, t, meta) return name .. ' ' .. table.concat(t, ',') end\n";
 /* What another script has held comes as numbers. */
 static const char HOLDS_NOT[] = "function transform(r, meta)\n"
@@ -98,6 +97,7 @@ static struct bench *bench_new(uint64_t seed)
     b->r = rig_new(&STORE, &STORE);
     b->destination = new_store();
     b->backup = new_store();
+    b->destination->scripts_change = true;
     b->r->conf.sink_conf = &b->destination;
     b->r->conf.backup_conf = &b->backup;
     add_script(b, 0, HOLDS, HANDS_OVER, "");
