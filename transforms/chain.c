@@ -4,7 +4,7 @@
  * An item is a record on its way, at one link. It knows its source, the record that went into the chain, and which
  * partition keys the links before have set. A transform that holds records back gives their outcomes at the end of the
  * batch: their items and sources are kept until then, and found by transform_record.part, their place + 1. */
-#include "transforms/chain.h"
+#include "transforms/chain_impl.h"
 
 #include "pipeline/base/arena.h"
 #include "pipeline/base/limits.h"
@@ -14,63 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One more, for what settings put behind those of the file. */
-#define LINKS_MAX (CHAIN_MAX + 2)
-
-struct chain {
-    size_t count;
-    bool single, holds, keeps;
-    nsec batch_time;
-    struct {
-        const struct transform_ops *ops;
-        void *shared;
-        bool borrowed; /* `shared` */
-        bool holds;
-    } link[LINKS_MAX];
-};
-
-struct source {
-    struct transform_record record;
-    size_t held; /* items of it that are held back */
-    bool arrived, failed, too_much, kept;
-    bool unwanted; /* some of it was dropped so */
-    struct slice reason;
-    struct {
-        uint64_t bytes;
-        size_t pieces;
-    } made[LINKS_MAX]; /* what it became behind each link */
-};
-
-struct item {
-    struct source *source;
-    const struct transform_key *keys; /* of the links before */
-    size_t key_count;
-};
-
-struct link {
-    struct transform_out out; /* of the transform of this link */
-    struct chain_state *owner;
-    size_t index;
-    struct item *now;   /* the one that is in it; NULL: outcomes are of held ones */
-    struct item **held; /* in the arena */
-    size_t held_count, held_room;
-    struct transform_key *keys; /* of what it emits now */
-    size_t key_room;
-};
-
-struct chain_state {
-    struct chain *chain;
-    const struct cancel *cancel;
-    void *states[LINKS_MAX];
-    struct link links[LINKS_MAX];
-    struct transform_out *out; /* where outcomes go, while there is a call */
-    struct err *err;           /* of that call */
-    struct source *kept;       /* a record that the first link held back and has handed over; NULL: none */
-    struct arena arena;        /* held items, their keys and sources; reasons */
-    size_t memory;
-};
-
 /* --- loading --- */
+
+static int refuse_keeper(struct chain **c, size_t i, struct err *e)
+{
+    chain_unload(c);
+    return err_set(e, ERR_CONFIG, "transform %zu holds records back (`hold = true`): it must be the stream's first",
+                   i + 1);
+}
 
 int chain_load(struct chain **out, const struct chain_part *parts, size_t count, const struct transform_env *env,
                struct err *e)
@@ -96,13 +47,11 @@ int chain_load(struct chain **out, const struct chain_part *parts, size_t count,
         c->single = c->single || (ops->is_single && ops->is_single(c->link[i].shared));
         c->link[i].holds = ops->holds && ops->holds(c->link[i].shared);
         c->holds = c->holds || c->link[i].holds;
-        if (ops->keeps && ops->keeps(c->link[i].shared) && i > 0) {
-            chain_unload(out);
-            return err_set(e, ERR_CONFIG,
-                           "transform %zu (%s) holds records back (`hold = true`): it must be the stream's first",
-                           i + 1, ops->name);
+        if (ops->keeps && ops->keeps(c->link[i].shared)) {
+            if (i > 0)
+                return refuse_keeper(out, i, e);
+            c->keeps = true;
         }
-        c->keeps = c->keeps || (ops->keeps && ops->keeps(c->link[i].shared));
         time = ops->batch_time ? ops->batch_time(c->link[i].shared) : 0;
         if (time > 0 && (c->batch_time == 0 || time < c->batch_time))
             c->batch_time = time;
@@ -215,6 +164,7 @@ static void forget(struct chain_state *s)
     for (size_t i = 0; i < s->chain->count; i++)
         s->links[i].held_count = 0;
     arena_reset(&s->arena);
+    s->kept = NULL;
 }
 
 /* --- on the way --- */
@@ -268,7 +218,7 @@ static bool is_kept(const struct link *l, const struct transform_record *from)
     return l->index == 0 && l->owner->chain->keeps && (!l->now || l->now->source->record.seq != from->seq);
 }
 
-static void end_kept(struct chain_state *s)
+void chain_end_kept(struct chain_state *s)
 {
     if (s->kept)
         end_source(s, s->kept);
@@ -280,7 +230,7 @@ static struct source *kept_source(struct chain_state *s, const struct transform_
 {
     if (s->kept && s->kept->record.seq == from->seq)
         return s->kept;
-    end_kept(s);
+    chain_end_kept(s);
     return s->kept = keep_source(s, from);
 }
 
@@ -483,7 +433,6 @@ size_t chain_memory(const struct chain_state *s)
 int chain_begin(struct chain_state *s, struct err *e)
 {
     forget(s);
-    s->kept = NULL;
     for (size_t i = 0; i < s->chain->count; i++)
         if (transform_begin(s->chain->link[i].ops, s->states[i], e) < 0)
             return -1;
@@ -493,19 +442,17 @@ int chain_begin(struct chain_state *s, struct err *e)
 /* A record of the caller. What holds back gives outcomes when the caller's bytes are gone. */
 static int take_in(struct chain_state *s, const struct transform_record *record)
 {
-    struct source local, *source = &local;
+    struct source local, *source = s->chain->holds ? keep_source(s, record) : &local;
 
-    if (s->chain->holds) {
-        source = keep_source(s, record);
-        if (!source)
-            return -1;
-    } else {
+    if (!source)
+        return -1;
+    if (source == &local) {
         memset(source, 0, offsetof(struct source, made) + s->chain->count * sizeof(source->made[0]));
         source->record = *record;
     }
     if (pass(s, 0, source, source->record.data, NULL, 0, false) < 0)
         return -1;
-    end_kept(s);
+    chain_end_kept(s);
     end_source(s, source);
     if (!s->chain->holds)
         arena_reset(&s->arena); /* a reason */
@@ -563,44 +510,4 @@ int chain_end(struct chain_state *s, struct transform_out *out, struct err *e)
     s->out = NULL;
     forget(s);
     return rc;
-}
-
-/* --- what is held back --- */
-
-void chain_forget(struct chain_state *s)
-{
-    if (s->chain->keeps)
-        s->chain->link[0].ops->forget(s->states[0]);
-}
-
-void chain_restore(struct chain_state *s, const struct transform_kept *held)
-{
-    s->chain->link[0].ops->restore(s->states[0], held);
-}
-
-int chain_finish(struct chain_state *s, bool all, struct transform_out *out, struct err *e)
-{
-    const struct transform_ops *first = s->chain->link[0].ops;
-    int rc;
-
-    if (!s->chain->keeps)
-        return 0;
-    if (s->chain->count == 1)
-        return first->finish(s->states[0], all, out, e);
-    s->out = out;
-    s->err = e;
-    rc = first->finish(s->states[0], all, &s->links[0].out, e);
-    end_kept(s);
-    s->out = NULL;
-    return rc;
-}
-
-int chain_kept(const struct chain_state *s, int (*each)(void *ctx, const struct transform_kept *held), void *ctx)
-{
-    return s->chain->keeps ? s->chain->link[0].ops->kept(s->states[0], each, ctx) : 0;
-}
-
-nsec chain_kept_due(const struct chain_state *s)
-{
-    return s->chain->keeps ? s->chain->link[0].ops->kept_due(s->states[0]) : NSEC_NEVER;
 }

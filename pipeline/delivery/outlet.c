@@ -10,7 +10,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
-#include "pipeline/delivery/places.h"
+#include "pipeline/delivery/outlet_batches.h"
 #include "pipeline/delivery/outlet_behind.h"
 #include "pipeline/delivery/outlet_publish.h"
 #include "pipeline/delivery/outlet_source.h"
@@ -161,13 +161,6 @@ static void add_open(struct outlet *o, struct delivery *d)
     generation_of(d->host)->open++;
 }
 
-/* It needs no place at the destination. */
-static void divert(struct delivery *d)
-{
-    delivery_divert(d);
-    generation_of(d->host)->diverted++;
-}
-
 static void remove_open(struct outlet *o, struct delivery *d)
 {
     struct delivery **p = &o->open;
@@ -182,22 +175,6 @@ static void remove_open(struct outlet *o, struct delivery *d)
     o->open_count--;
     generation_of(d->host)->open--;
     generation_of(d->host)->diverted -= d->diverted;
-}
-
-/* The open batch begins anew with it: it is a range of the spool and nothing else. */
-static void begin_batches(struct outlet *o)
-{
-    const struct generation *g = o->generations.newest;
-    const struct stream_settings *conf = g->conf;
-    uint64_t size = staging_batch_bytes(&o->staging, g);
-    struct batch_limits limits = {.size = size, .records = UINT64_MAX, .interval = conf->buffer_interval};
-
-    if (conf->partitioned) { /* this is the parcels'; a piece waits for a part of that */
-        limits.interval /= STAGE_PIECE_AGE_PART;
-        if (limits.interval > STAGE_PIECE_AGE_MAX)
-            limits.interval = STAGE_PIECE_AGE_MAX;
-    }
-    batcher_init(&o->batcher, &limits, o->reader, o->journal->ops->cut(o->journal));
 }
 
 static void restore_parcels(struct outlet *o)
@@ -215,7 +192,7 @@ void outlet_start(struct outlet *o)
     for (size_t i = 0; o->journal->ops->pending(o->journal, i, &pending); i++)
         add_open(o, delivery_restore(&o->generations.newest->host, &pending));
     restore_parcels(o);
-    begin_batches(o);
+    outlet_begin_batches(o);
     o->life = LIFE_RUNNING;
     outlet_wake(o);
 }
@@ -227,7 +204,7 @@ void outlet_replace(struct outlet *o, struct generation *by)
         return;
     o->begins_anew = o->staging.step != STAGING_IDLE; /* the cut is where that piece begins */
     if (!o->begins_anew)
-        begin_batches(o);
+        outlet_begin_batches(o);
     staging_replaced(&o->staging);
     restore_parcels(o);
     pump(o);
@@ -282,180 +259,7 @@ void outlet_spool_failed(struct outlet *o, const struct err *e)
     delivery_loop_at(o->loop, &o->due, now + STREAM_SPOOL_RETRY);
 }
 
-/* --- cutting and starting ---------------------------------------------------------------------------------------- */
-
-static bool batch_is_due(const struct outlet *o)
-{
-    return batcher_due(&o->batcher, o->loop->mono) || outlet_orders_cut(o) ||
-           (atomic_load(&o->flush) && o->batcher.deadline != NSEC_NEVER);
-}
-
-/* What an older generation does not get rid of holds up nothing that goes elsewhere. */
-static bool has_place(const struct outlet *o, const struct generation *g)
-{
-    struct places p = {.max = (unsigned)g->conf->in_flight, .open = g->open - g->diverted};
-
-    if (o->orders.held || o->open_count - g->open >= OPEN_DELIVERIES_MAX)
-        return false;
-    if (p.open < p.max)
-        return true;
-    for (const struct delivery *d = o->open; d; d = d->next_open) {
-        struct delivery_wait w = delivery_wait(d);
-
-        if (d->host != &g->host || d->is_piece || d->diverted)
-            continue;
-        if (w.waits && w.own_fault) {
-            p.own_fault++;
-        } else if (w.waits) {
-            p.waiting++;
-            if (w.since && o->loop->mono - w.since > p.longest)
-                p.longest = o->loop->mono - w.since;
-        }
-    }
-    return places_are_free(&p);
-}
-
-enum way { NO_WAY, TO_DESTINATION, TO_BACKUP };
-
-/* While too much waits for the destination, and it has its hands full, the rest goes to the backup: whether it fails, is slow or does not
- * answer at all is the same to the spool. */
-static enum way way_out(const struct outlet *o, const struct generation *g)
-{
-    if (has_place(o, g))
-        return TO_DESTINATION;
-    return o->far_behind && g->backup && !o->orders.held && g->diverted < (unsigned)g->conf->in_flight ? TO_BACKUP
-                                                                                                       : NO_WAY;
-}
-
-/* May the next batch be cut? Of a partitioned stream it is a piece. The one before is the last one's that settings were replaced after,
- * perhaps, and the cut is behind it only when it is staged. */
-static bool takes_batches(struct outlet *o)
-{
-    const struct generation *g = o->generations.newest;
-
-    if (g->conf->partitioned)
-        return staging_takes(&o->staging, g->staged) && !o->orders.held;
-    return o->staging.step == STAGING_IDLE && way_out(o, g) != NO_WAY;
-}
-
-static void begin_piece(struct outlet *o, const struct seal *next, const struct spool_cursor *end, bool finishes)
-{
-    struct delivery *d;
-
-    staging_cut(&o->staging);
-    d = delivery_new_piece(&o->generations.newest->host, next, end);
-    d->finishes = finishes;
-    add_open(o, d);
-}
-
-static void begin_batch(struct outlet *o, const struct seal *next, const struct spool_cursor *end, bool is_last)
-{
-    struct delivery_host *h = &o->generations.newest->host;
-    struct delivery *d;
-
-    if (h->conf->partitioned) {
-        begin_piece(o, next, end, is_last);
-        return;
-    }
-    d = delivery_new(h, next, end);
-    if (way_out(o, o->generations.newest) == TO_BACKUP)
-        divert(d);
-    add_open(o, d);
-}
-
-/* The stream ends, and behind the open batch there is nothing more. */
-static bool open_batch_is_last(const struct outlet *o)
-{
-    return atomic_load(&o->flush) && !o->batcher.full;
-}
-
-/* --- what scripts hold back ------------------------------------------------------------------------------------------- */
-
-/* When a piece is wanted for that alone: mono. At the end nothing is held any more. */
-static nsec held_due(const struct outlet *o)
-{
-    if (o->staging.step != STAGING_IDLE || !staging_holds(&o->staging))
-        return NSEC_NEVER;
-    if (open_batch_is_last(o))
-        return o->loop->mono;
-    return staging_held_due(&o->staging, &o->generations.newest->host);
-}
-
-/* A piece without records. */
-static void begin_empty_piece(struct outlet *o)
-{
-    struct spool_cursor at = o->batcher.start;
-    const struct seal none = {
-        .first = at.seq, .last = at.seq - 1, .oldest = staging_held_oldest(&o->staging), .start = at};
-
-    begin_piece(o, &none, &at, open_batch_is_last(o));
-}
-
-/* What an earlier generation's script has held goes before all other records. True: it is on its way, or waits. */
-static bool hand_over_first(struct outlet *o)
-{
-    if (o->generations.newest->conf->partitioned || !staging_holds(&o->staging))
-        return false;
-    if (o->staging.step == STAGING_IDLE && !o->orders.held)
-        begin_empty_piece(o);
-    return true;
-}
-
-/* As much may be in the spool for the outlet that wants most. */
-static uint64_t largest_batch(const struct outlet *o)
-{
-    uint64_t most = 0;
-
-    for (size_t i = 0; i < o->env.outlet_count; i++)
-        if (o->env.outlets[i].batch_bytes > most)
-            most = o->env.outlets[i].batch_bytes;
-    return most;
-}
-
-/* A piece holds what it is made of until it is staged, so the next one gathers beside it. The settings may be others than at the start. */
-static void resize_batch(struct outlet *o)
-{
-    const struct generation *g = o->generations.newest;
-    uint64_t size = staging_batch_bytes(&o->staging, g);
-
-    batcher_resize(&o->batcher, size);
-    o->batch_bytes = g->conf->partitioned ? 2 * size : (uint64_t)g->conf->buffer_size;
-    pace_resize(o->env.pace, largest_batch(o));
-}
-
-static void cut_due_batches(struct outlet *o)
-{
-    struct delivery_loop *l = o->loop;
-    struct err e;
-
-    if (hand_over_first(o))
-        return;
-    while (takes_batches(o)) {
-        struct seal next;
-        struct spool_cursor end;
-        nsec held;
-        bool is_due, is_last;
-
-        resize_batch(o);
-        if (batcher_advance(&o->batcher, l->wall, l->mono, &e) < 0) {
-            outlet_spool_failed(o, &e);
-            return;
-        }
-        held = held_due(o);
-        is_due = batch_is_due(o) || held <= l->mono;
-        outlet_orders_have_cut(o, !o->batcher.full);
-        is_last = open_batch_is_last(o);
-        if (is_due && batcher_take(&o->batcher, &next, &end)) {
-            begin_batch(o, &next, &end, is_last);
-        } else if (held <= l->mono) {
-            begin_empty_piece(o);
-        } else {
-            delivery_loop_at(l, &o->due, held < o->batcher.deadline ? held : o->batcher.deadline);
-            return;
-        }
-    }
-    delivery_loop_at(l, &o->due, NSEC_NEVER); /* no place: the next delivery that ends comes back here */
-}
+/* --- starting ---------------------------------------------------------------------------------------------------- */
 
 /* What is closed, as far as there are places. At the end all is, once the last piece is staged or waits for better times. */
 static void deliver_parcels(struct outlet *o, bool flush)
@@ -469,14 +273,14 @@ static void deliver_parcels(struct outlet *o, bool flush)
     staging_turn(&o->staging, &o->generations.newest->host, flush && all);
     for (struct generation *g = o->generations.newest; g; g = g->older) {
         struct stage_parcel *p;
-        enum way way;
+        enum outlet_way way;
 
-        while ((way = way_out(o, g)) != NO_WAY &&
+        while ((way = outlet_way_out(o, g)) != NO_WAY &&
                (p = staging_next(&o->staging, &g->host, g == o->generations.newest))) {
             struct delivery *d = delivery_new_parcel(&g->host, p);
 
             if (way == TO_BACKUP)
-                divert(d);
+                outlet_divert(d);
             add_open(o, d);
         }
     }
@@ -527,7 +331,7 @@ static void give_up_waiting_piece(struct outlet *o)
         done(d->host, d);
 }
 
-static const struct outlet_source_ops SOURCE_OPS = {.has_place = has_place, .open = add_open, .done = done};
+static const struct outlet_source_ops SOURCE_OPS = {.has_place = outlet_has_place, .open = add_open, .done = done};
 
 static void pump(struct outlet *o)
 {
@@ -546,7 +350,7 @@ static void pump(struct outlet *o)
     if (o->conf->at_source)
         outlet_source_turn(o, &SOURCE_OPS);
     else
-        cut_due_batches(o);
+        outlet_cut_due_batches(o, add_open);
     deliver_parcels(o, flush != 0);
     for (struct generation *g = o->generations.newest; g; g = g->older) {
         if (!o->orders.held)
@@ -586,7 +390,7 @@ static void done(struct delivery_host *h, struct delivery *d)
     delivery_free(&d);
     if (o->begins_anew && o->staging.step == STAGING_IDLE) {
         o->begins_anew = false;
-        begin_batches(o);
+        outlet_begin_batches(o);
     }
 }
 

@@ -122,6 +122,8 @@ nsec staging_held_due(const struct staging *s, const struct delivery_host *h);
 nsec staging_held_oldest(const struct staging *s);
 /* delivery_host_ops.bring_held */
 void staging_bring_held(struct staging *s, struct delivery *piece);
+/* The journal has the piece: what was held before goes. */
+void staging_note_held(struct staging *s);
 /* delivery_host_ops.stage */
 void staging_stage(struct staging *s, struct delivery *piece);
 /* It is done, and will be freed. */

@@ -9,6 +9,7 @@
 
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/encode/stage_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,9 +17,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Beside a record in a block: its length, and where it is from. */
-#define BESIDE_RECORD 24
 
 struct stage *stage_new(const struct io_ops *files, const char *dir, bool in_memory, struct spool_reader *reader)
 {
@@ -52,7 +50,7 @@ static void close_file(struct stage *s, struct stage_parcel *p)
     parcel_file_close(&p->file);
 }
 
-static struct parcel_file *file_of(struct stage *s, struct stage_parcel *p)
+struct parcel_file *stage_file_of(struct stage *s, struct stage_parcel *p)
 {
     if (p->file)
         return p->file;
@@ -68,8 +66,7 @@ static int flush(struct stage_parcel *p, struct err *e)
     return 0;
 }
 
-/* Its file was used just now. Of those that are open, the one that was not used for longest is closed. */
-static int note_use(struct stage *s, struct stage_parcel *p, struct err *e)
+int stage_note_use(struct stage *s, struct stage_parcel *p, struct err *e)
 {
     if (!parcel_file_is_open(p->file))
         return 0;
@@ -216,8 +213,7 @@ static void close_early(struct stage *s)
     }
 }
 
-/* NULL: there is no folder for it. */
-static struct stage_parcel *make_parcel(struct stage *s, enum stage_kind kind, struct slice keys, struct err *e)
+struct stage_parcel *stage_make_parcel(struct stage *s, enum stage_kind kind, struct slice keys, struct err *e)
 {
     struct stage_parcel *p;
 
@@ -238,7 +234,7 @@ static struct stage_parcel *begin_parcel(struct stage *s, enum stage_kind kind, 
 
     if (kind == STAGE_RECORDS)
         close_early(s);
-    p = make_parcel(s, kind, keys, e);
+    p = stage_make_parcel(s, kind, keys, e);
     if (!p)
         return NULL;
     p->owner = s->rules.owner;
@@ -298,10 +294,10 @@ static void expect_as_before(struct stage *s, struct stage_parcel *p)
     uint64_t bytes = p->mark.bytes - p->before.bytes, records = p->mark.count - p->before.count;
 
     if (!p->is_new && s->expected < STAGE_BUFFERED_MAX)
-        s->expected += parcel_file_expect(file_of(s, p), bytes + bytes / 4, records + records / 4);
+        s->expected += parcel_file_expect(stage_file_of(s, p), bytes + bytes / 4, records + records / 4);
 }
 
-static int touch(struct stage *s, struct stage_parcel *p, struct err *e)
+int stage_touch(struct stage *s, struct stage_parcel *p, struct err *e)
 {
     if (p->is_touched)
         return 0;
@@ -336,7 +332,7 @@ int stage_flush(struct stage *s, struct err *e)
     for (size_t i = 0; i < s->touched_count; i++) {
         struct stage_parcel *p = s->touched[i];
 
-        if (p->file && parcel_file_has_more(p->file) && (flush(p, e) < 0 || note_use(s, p, e) < 0))
+        if (p->file && parcel_file_has_more(p->file) && (flush(p, e) < 0 || stage_note_use(s, p, e) < 0))
             return failed(s, p, e);
     }
     return 0;
@@ -355,58 +351,19 @@ int stage_add(struct stage *s, enum stage_kind kind, struct slice keys, struct s
     }
     if (!p && !(p = begin_parcel(s, kind, keys, from->arrival, e)))
         return -1;
-    if (touch(s, p, e) < 0)
+    if (stage_touch(s, p, e) < 0)
         return -1;
-    if (parcel_file_add(file_of(s, p), data, from, e) < 0)
+    if (parcel_file_add(stage_file_of(s, p), data, from, e) < 0)
         return failed(s, p, e);
     p->written = parcel_file_mark(p->file);
     p->size += stored;
     p->count++;
     p->counted += from->is_counted;
     p->oldest = from->arrival < p->oldest ? from->arrival : p->oldest;
-    if (note_use(s, p, e) < 0)
+    if (stage_note_use(s, p, e) < 0)
         return -1;
-    s->buffered += stored + BESIDE_RECORD;
+    s->buffered += stored + STAGE_BESIDE_RECORD;
     return s->buffered < STAGE_BUFFERED_MAX ? 0 : stage_flush(s, e);
-}
-
-void stage_hold_anew(struct stage *s)
-{
-    s->replaces = true;
-}
-
-int stage_hold(struct stage *s, struct slice entry, const struct record_origin *from, struct err *e)
-{
-    struct stage_parcel *p = s->holding;
-
-    if (!p) {
-        p = s->holding = make_parcel(s, STAGE_HELD, slice_of(NULL, 0), e);
-        if (!p)
-            return -1;
-        p->is_closed = true; /* it has no time, and no place in a line */
-        if (touch(s, p, e) < 0)
-            return -1;
-    }
-    if (parcel_file_add(file_of(s, p), entry, from, e) < 0)
-        return -1;
-    p->written = parcel_file_mark(p->file);
-    p->count++;
-    p->counted++;
-    p->oldest = from->arrival < p->oldest ? from->arrival : p->oldest;
-    if (note_use(s, p, e) < 0)
-        return -1;
-    s->buffered += entry.n + 1 + BESIDE_RECORD;
-    return s->buffered < STAGE_BUFFERED_MAX ? 0 : stage_flush(s, e);
-}
-
-uint64_t stage_held_records(const struct stage *s)
-{
-    const struct stage_parcel *p;
-    uint64_t records = 0;
-
-    TAILQ_FOREACH(p, &s->held, line)
-        records += p->known.records;
-    return records;
 }
 
 static int sync_each(struct stage *s, struct err *e)
@@ -416,7 +373,7 @@ static int sync_each(struct stage *s, struct err *e)
     for (size_t i = 0; i < s->touched_count; i++) {
         struct stage_parcel *p = s->touched[i];
 
-        if (parcel_file_sync(file_of(s, p), e) < 0 || note_use(s, p, e) < 0)
+        if (parcel_file_sync(stage_file_of(s, p), e) < 0 || stage_note_use(s, p, e) < 0)
             return failed(s, p, e);
         any_new = any_new || p->is_new;
     }
@@ -433,61 +390,11 @@ static int sync_all(struct stage *s, struct err *e)
     return 0;
 }
 
-static void make_parts(struct stage *s)
-{
-    size_t at = 0;
-
-    s->parts = mem_grow(s->parts, s->touched_count ? s->touched_count : 1, sizeof(*s->parts));
-    buf_clear(&s->notes);
-    for (size_t i = 0; i < s->touched_count; i++)
-        if (s->touched[i]->is_new)
-            stage_note_write(&(struct stage_note){s->touched[i]->kind, s->touched[i]->version, s->touched[i]->keys},
-                             &s->notes);
-    for (size_t i = 0; i < s->touched_count; i++) {
-        const struct stage_parcel *p = s->touched[i];
-        size_t note = p->is_new ? STAGE_NOTE_HEAD + p->keys.n : 0;
-
-        s->parts[i] = (struct staged_part){.parcel = p->known.number,
-                                           .bytes = p->written.length,
-                                           .records = p->counted,
-                                           .oldest = p->oldest,
-                                           .note = slice_of(note ? s->notes.p + at : NULL, note)};
-        at += note;
-    }
-    s->part_count = s->touched_count;
-}
-
-/* The records of these belong to the piece, so it begins with the first of them. */
-static void note_gone(struct stage *s)
-{
-    const struct stage_parcel *p;
-
-    s->gone_count = 0;
-    if (!s->replaces)
-        return;
-    TAILQ_FOREACH(p, &s->held, line) {
-        s->gone = mem_grow(s->gone, s->gone_count + 1, sizeof(*s->gone));
-        s->gone[s->gone_count++] = p->known.number;
-        s->first = p->known.first < s->first ? p->known.first : s->first;
-    }
-}
-
-/* The next piece may fill each of these parcels and begin another one for its key: a piece that finds no room is transformed again. */
-static void want_room(const struct stage *s)
-{
-    bool disk_is_full;
-
-    if (s->next_noted > staged_room(s->reader, &disk_is_full) && !disk_is_full)
-        staged_want_room(s->reader, s->next_noted);
-}
-
 int stage_finish(struct stage *s, struct err *e)
 {
     if (stage_flush(s, e) < 0 || sync_all(s, e) < 0)
         return -1;
-    make_parts(s);
-    note_gone(s);
-    want_room(s);
+    stage_make_parts(s);
     return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "transforms/lua/call.h"
-#include "transforms/lua/json.h"
+#include "transforms/lua/results.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -20,110 +20,6 @@
 static int cancelled(struct err *e)
 {
     return err_set(e, ERR_CANCELLED, "the program is ending");
-}
-
-/* --- what comes back --- */
-
-static void forget_results(struct lua_vm *w)
-{
-    buf_trim(&w->result, TRANSFORM_KEEP_MAX);
-    buf_trim(&w->parts, TRANSFORM_KEEP_MAX);
-    buf_clear(&w->result);
-    buf_clear(&w->parts);
-    w->given = 0;
-}
-
-/* A batch may give back what it got, and a little more of each. */
-static void check_given(lua_State *L, const struct lua_vm *w)
-{
-    uint64_t pieces = w->parts.n / sizeof(struct lua_part) + 1, bytes = w->given;
-    uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
-    char why[128];
-
-    if (transform_makes_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
-                                 bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
-        luaL_error(L, "what comes back is too much: %s", why);
-}
-
-static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
-{
-    part.n = w->result.n - part.at;
-    w->given += part.how.untouched ? part.of->from.data.n : part.n;
-    check_given(L, w);
-    if (buf_add(&w->parts, &part, sizeof(part)) < 0)
-        luaL_error(L, "too many records come back");
-}
-
-static void add_text(lua_State *L, struct lua_vm *w, int index)
-{
-    size_t n;
-    const char *p = lua_tolstring(L, index, &n);
-
-    lua_guard_step(L, n);
-    if (buf_add(&w->result, p, n) < 0)
-        luaL_error(L, "what comes back grows too large");
-}
-
-/* One record that came back, at `index`. */
-static void add_result(lua_State *L, struct lua_vm *w, int index)
-{
-    struct lua_part part = {.at = w->result.n};
-
-    switch (lua_type(L, index)) {
-    case LUA_TSTRING:
-        add_text(L, w, index);
-        break;
-    case LUA_TTABLE:
-        lua_json_write(L, index, &w->result);
-        break;
-    default:
-        part.of = lua_record_take(L, index, &w->result, &part.how);
-        if (!part.of)
-            luaL_error(L, "a %s is no record: return nil, the record, a string, a table, or a list of these",
-                       luaL_typename(L, index));
-    }
-    add_part(L, w, part);
-}
-
-/* A table is a list of records when it has a first element and is not marked as a JSON array; an empty one is an empty
- * list. */
-static bool is_list(lua_State *L, int index)
-{
-    bool list;
-
-    if (lua_type(L, index) != LUA_TTABLE || lua_json_is_array(L, index))
-        return false;
-    list = lua_rawgeti(L, index, 1) != LUA_TNIL;
-    lua_pop(L, 1);
-    if (list)
-        return true;
-    lua_pushnil(L);
-    if (!lua_next(L, index))
-        return true;
-    lua_pop(L, 2);
-    return false;
-}
-
-/* Everything the call gave back, which is on top. */
-static void add_results(lua_State *L, struct lua_vm *w)
-{
-    int index = lua_gettop(L);
-    lua_Integer n;
-
-    if (!lua_toboolean(L, index))
-        return;
-    if (!is_list(L, index)) {
-        add_result(L, w, index);
-        return;
-    }
-    n = (lua_Integer)lua_rawlen(L, index);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_guard_step(L, 50);
-        lua_rawgeti(L, index, i);
-        if (lua_toboolean(L, -1))
-            add_result(L, w, index + 1);
-        lua_settop(L, index);
-    }
 }
 
 /* --- outcomes --- */
@@ -141,12 +37,6 @@ static int emit_as(struct lua_vm *w, const struct lua_part *part, const struct l
 static int emit(struct lua_vm *w, const struct lua_part *part, const struct lua_record *of)
 {
     return emit_as(w, part, of, &of->from);
-}
-
-static const struct lua_part *parts_of(const struct lua_vm *w, size_t *count)
-{
-    *count = w->parts.n / sizeof(struct lua_part);
-    return (const struct lua_part *)(const void *)w->parts.p;
 }
 
 static int fail_as(struct lua_vm *w, const struct transform_record *from, const struct lua_call_error *error)
@@ -225,7 +115,7 @@ static int call_kept_finish(lua_State *L)
     const struct lua_kept_name *n = TAILQ_FIRST(&w->env.kept->names);
 
     lua_guard_begin(&w->guard, w->options.timeout, w->run.end + w->env.out->elsewhere);
-    forget_results(w);
+    lua_results_forget(w);
     if (lua_getglobal(L, "finish") != LUA_TFUNCTION)
         return 0;
     lua_pushlstring(L, n->name.p, n->name.n);
@@ -233,7 +123,7 @@ static int call_kept_finish(lua_State *L)
     lua_meta_push(L, &w->records);
     lua_call(L, 3, 1);
     w->finished = true;
-    add_results(L, w);
+    lua_results_add(L, w);
     return 0;
 }
 
@@ -258,7 +148,7 @@ static int hand_over(struct lua_vm *w, const struct lua_kept_name *n)
 
     if (!w->finished)
         return emit_entries(w, n);
-    parts = parts_of(w, &count);
+    parts = lua_results(w, &count);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = emit_as(w, &parts[i], &w->one, first);
     if (count == 0)
@@ -301,18 +191,15 @@ static int finish_first(struct lua_vm *w, struct err *e)
     return rc == 0 && w->guard.aborted ? renew(w, e) : rc;
 }
 
-/* The state may be lost, and what it had of the batch's time with it. */
 static int make_room(struct lua_vm *w, struct err *e)
 {
     int rc = 0;
 
-    if (!holds_too_much(w))
-        return 0;
-    if (!w->full_told && w->env.out->log)
+    if (holds_too_much(w) && !w->full_told && w->env.out->log)
         w->env.out->log(
             w->env.out, LOG_WARN,
             SLICE("more records are held than hold_records and hold_bytes allow: the oldest are handed over"));
-    w->full_told = true;
+    w->full_told = w->full_told || holds_too_much(w);
     while (rc == 0 && holds_too_much(w))
         rc = finish_first(w, e);
     return rc;
@@ -343,16 +230,16 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
     lua_pushvalue(L, RECORD);
     lua_pushvalue(L, META);
     lua_call(L, 2, 1);
-    forget_results(w);
+    lua_results_forget(w);
     if (lua_touserdata(L, RESULT) ==
         lua_touserdata(L, RECORD)) { /* as most do; then it is no list, nor another record */
         whole.how = lua_record_write(L, &w->one, &w->result);
         whole.n = w->given = w->result.n;
         if (!whole.how.untouched)
-            check_given(L, w);
+            lua_results_check(L, w);
     } else {
-        add_results(L, w);
-        parts = parts_of(w, &count);
+        lua_results_add(L, w);
+        parts = lua_results(w, &count);
     }
     if (w->one.held)
         check_not_held(L, w, parts, count);
@@ -365,7 +252,7 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = emit_as(w, &parts[i], &w->one, from);
     if (rc == 0)
-        settle_kept(w, from);
+        settle_kept(w, count > 0 ? from : NULL);
     return rc;
 }
 
@@ -486,7 +373,7 @@ static int call_batch(lua_State *L)
     struct lua_vm *w = lua_vm_of(L);
 
     lua_guard_begin(&w->guard, w->options.batch_timeout, w->run.end);
-    forget_results(w);
+    lua_results_forget(w);
     lua_record_push_metatable(L);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_createtable(L, (int)w->records.count, 0);
@@ -497,9 +384,9 @@ static int call_batch(lua_State *L)
     }
     lua_meta_push_batch(L, &w->records);
     lua_call(L, 2, 1);
-    if (lua_toboolean(L, -1) && !is_list(L, lua_gettop(L)))
+    if (lua_toboolean(L, -1) && !lua_results_are_list(L, lua_gettop(L)))
         luaL_error(L, "batch() returns a list of records, or nil");
-    add_results(L, w);
+    lua_results_add(L, w);
     return 0;
 }
 
@@ -528,7 +415,7 @@ static void begin_held(struct lua_vm *w)
 static int emit_batch(struct lua_vm *w)
 {
     size_t count;
-    const struct lua_part *parts = parts_of(w, &count);
+    const struct lua_part *parts = lua_results(w, &count);
     bool *seen = mem_array(w->records.count, sizeof(*seen));
     int rc = 0;
 

@@ -1,18 +1,17 @@
--- Lines that continue the one before (indented ones, "Caused by:") are joined with it, for each file apart. A trace that
--- the end of a batch cuts becomes two records; a larger `buffer` makes that rarer.
+-- Lines that continue the one before (indented ones, "Caused by:") are joined with it, for each file apart. A line waits for the next one of its
+-- file, in whichever batch that comes, up to `hold_age`: 5s is enough.
+hold = true
+
 local continues = sluice.re.compile([[^(\s|Caused by:|\.\.\. \d+ more)]])
 
-function batch(records, meta)
-  local out, open = {}, {}            -- open: by file, the place in `out` of the event that may go on
-  for i, r in ipairs(records) do
-    local source = meta[i].path or ""
-    local at = open[source]
-    if at and continues:find(r.raw) then
-      out[at] = out[at] .. "\n" .. r.raw
-    else
-      out[#out + 1] = r
-      open[source] = #out
-    end
-  end
-  return out
+function transform(r, meta)
+  local source = meta.path or "all"
+  if meta.held(source) > 0 and continues:find(sluice.text(r)) then return meta.hold(source) end
+  local before = meta.release(source)
+  meta.hold(source)
+  if #before > 0 then return table.concat(before, "\n") end
+end
+
+function finish(source, lines)
+  return table.concat(lines, "\n")
 end
