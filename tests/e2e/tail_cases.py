@@ -256,7 +256,7 @@ def test_a_last_line_without_newline(t):
 
 
 def test_a_line_that_is_written_slowly_is_not_split(t):
-    w = Followed(t, last_line="3s")
+    w = Followed(t, last_line=f"{round(3 * t.slow)}s")
     w.d.start()
     with open(w.path("a.log"), "ab", buffering=0) as f:
         for _ in range(20):
@@ -312,7 +312,7 @@ def w_path(t, *parts):
 
 
 def test_start_at_the_end(t):
-    w = Followed(t, start="end")
+    w = Followed(t, start="end", last_line="60s")  # else half a line is a record when we are slow
     w.write("a.log", b"old\n", records=[])
     w.write("idle.log", b"old\nhalf", records=[])
     w.d.start()
