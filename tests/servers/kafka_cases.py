@@ -141,7 +141,7 @@ def records_that_are_gone_aborted_or_large(t, server=Server):
     d = s.once("r", "r")
     d.expect_exit = 1  # not everything could be read
     d.wait_exit(60)
-    assert d.logged("records were deleted from a topic before they were read.* offsets_missed=50 ", "error")
+    assert d.wait_logged("records were deleted from a topic before they were read.* offsets_missed=50 ", level="error")
     assert sorted(s.got("r")) == sorted(set(lines("r", 200)) - set(lines("r", 150)[100:]))
 
     s.ask("make", "x", 1, {})
@@ -168,7 +168,7 @@ def once_beside_a_daemon(t):
     d = s.once("o", "second")
     d.expect_exit = 1
     d.wait_exit(60)
-    assert d.logged("the group gives this member no partition: nothing was read", "warn")
+    assert d.wait_logged("the group gives this member no partition: nothing was read", level="warn")
     first.stop()
     s.ask("put", "o", "o", 100, 150, 1)
     d.expect_exit = 0
@@ -247,7 +247,7 @@ def sealed_batches_of_which_records_are_gone(t):
     d.start()
     wait_until("all to be there", lambda: len(stored(peer)) >= 110, 60)
     d.stop()
-    assert d.logged("records were deleted from a topic before they were read.* offsets_missed=40 ", "error")
+    assert d.wait_logged("records were deleted from a topic before they were read.* offsets_missed=40 ", level="error")
     assert stored(peer) == lines("c", 150)[40:]
 
     peer, d = sealed(s, "k", "k", 100)

@@ -89,7 +89,7 @@ def lines_become_documents_and_what_the_mapping_refuses_goes_to_the_backup(t, se
     assert books.backed_up == len(refused), books
     d.stop()
     assert_named(d, "app", server)
-    assert d.logged(r"records are refused.*stream=app .*code=400 .*refused \(400 (mapper|document)_parsing_exception\)")
+    assert d.wait_logged(r"records are refused.*stream=app .*code=400 .*refused \(400 (mapper|document)_parsing_exception\)")
     assert server.numbers(len(lines), "app-*") == list(range(len(lines)))
     assert_refused(t.path("backup"), refused, "400", r"mapper|document|field")
 
@@ -231,7 +231,7 @@ def a_tiny_write_queue_and_little_memory_put_documents_off_and_lose_none(t, serv
     then, now = before, rejections(server)
     assert now[0] > then[0] and now[1] > then[1], f"nothing was rejected: {then}, {now}"
     d.stop()
-    assert d.logged("delivery failed.*code=429 .*rejected_execution_exception")
+    assert d.wait_logged("delivery failed.*code=429 .*rejected_execution_exception")
     assert len(d.logged("delivery failed")) < 100, "once in ten seconds for each stream"
     for name in names:
         assert server.numbers(count, name) == list(range(count))
@@ -251,7 +251,7 @@ def bodies_beyond_the_limit_are_split_and_a_document_beyond_it_goes_to_the_backu
         assert d.wait_delivered(f"large-{c}", len(records)).backed_up == 1
     d.stop()
     for c in codecs:
-        assert d.logged(rf"records are refused.*stream=large-{c} .*code=413 .*hint=.*body_limit")
+        assert d.wait_logged(rf"records are refused.*stream=large-{c} .*code=413 .*hint=.*body_limit")
         assert server.numbers(2000, f"large-{c}") == list(range(2000))
         assert_refused(t.path("backup-" + c), [giant], "413", "larger than http://127.0.0.1")
 

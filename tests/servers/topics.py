@@ -111,7 +111,7 @@ def signed_by_moto(t):
     wrong = len(range(9, COUNT, 10))
     d.wait_delivered("app", COUNT - wrong)
     assert d.metrics().get("sluice_input_errors_total", stream="app", input="sns") == wrong
-    assert d.logged("the signature is wrong")
+    assert d.wait_logged("the signature is wrong")
     d.stop()
     assert sorted(objects.lines(objects.read_dir(t.path("out")))) == sorted(
         f'message {i}: \u00fc "quoted"'.encode() for i in range(COUNT) if i % 10 != 9)
