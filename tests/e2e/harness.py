@@ -225,7 +225,6 @@ class Daemon:
         self.log_path = os.path.join(workdir, name + ".log")
         self.process = None
         self.env = {}
-        self.jitter = {}  # what makes it dawdle, in its environment; usually nothing
         self.expect_exit = 0
         self.configure(config)
 
@@ -255,8 +254,8 @@ class Daemon:
     def spawn(self, *args, stdin=subprocess.DEVNULL, stdout=None):
         """Starts the process and does not wait for anything."""
         env = {**os.environ, **SANITIZER_ENV, **self.env}
-        if self.jitter:
-            env |= self.jitter | {"LD_PRELOAD": " ".join(filter(None, (self.jitter["LD_PRELOAD"], env.get("LD_PRELOAD"))))}
+        if "TEST_JITTER" in env and env["LD_PRELOAD"] != os.environ["LD_PRELOAD"]:
+            env["LD_PRELOAD"] += " " + os.environ["LD_PRELOAD"]
         if self.may_leave:
             env["TSAN_OPTIONS"] += ":report_thread_leaks=0"
         with open(self.log_path, "ab") as log:
@@ -431,10 +430,9 @@ class Case:
         self.slow = 4.0 if self.sanitized else 1.0
         self.threads_checked = _has_sanitizer(self.binary, (b"__tsan_init",))
         self.tight = f"{os.sep}tight{os.sep}" in self.binary  # the build with small limits
-        self.jitter = {}
-        if jitter:
+        if jitter:  # the process is this case's own
             self.slow = 4.0
-            self.jitter = {"LD_PRELOAD": os.path.join(self.build, JITTER), "TEST_JITTER": str(seed)}
+            os.environ.update({"LD_PRELOAD": os.path.join(self.build, JITTER), "TEST_JITTER": str(seed)})
         self._down = []
 
     def path(self, *parts):
@@ -445,7 +443,6 @@ class Case:
 
     def daemon(self, config, name="sluice"):
         d = Daemon(self.binary, config, self.dir, name, self.slow)
-        d.jitter = self.jitter
         self.on_end(d.take_down)
         return d
 
