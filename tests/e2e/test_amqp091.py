@@ -23,7 +23,7 @@ def amqp(r, **more):
 
 def daemon(t, r, destination=None, options=None, **more):
     config = one_stream("app", destination or to_file(t), inputs=[amqp(r, **(options or {}))], **{"interval": "0s", **more})
-    return t.daemon({**config, "shutdown": {"grace": "4s"}})
+    return t.daemon({**config, "shutdown": {"grace": f"{round(4 * t.slow)}s"}})
 
 
 def got(t, folder="out"):

@@ -19,7 +19,7 @@ def server(t, **kw):
 def daemon(t, p, destination=None, options=None, **more):
     amqp10 = {"amqp10": {"url": p.url(), "address": "orders", **(options or {})}}
     config = one_stream("app", destination or to_file(t), inputs=[amqp10], **{"interval": "0s", **more})
-    return t.daemon({**config, "shutdown": {"grace": "4s"}})
+    return t.daemon({**config, "shutdown": {"grace": f"{round(4 * t.slow)}s"}})
 
 
 def check(t, d, p, sent):

@@ -19,7 +19,7 @@ def kafka(peer, topics=("orders",), **more):
 def daemon(t, peer, options=None, name="sluice", folder="out", **more):
     config = one_stream("app", to_file(t, folder), inputs=[kafka(peer, **(options or {}))], **{"interval": "0s", **more})
     # The least there is for records: what is read ahead is beside it.
-    return t.daemon({**config, "shutdown": {"grace": "6s"}, "limits": {"memory": "16MiB"}}, name=name)
+    return t.daemon({**config, "shutdown": {"grace": f"{round(6 * t.slow)}s"}, "limits": {"memory": "16MiB"}}, name=name)
 
 
 def got(t, folder="out"):

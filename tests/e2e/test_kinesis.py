@@ -36,7 +36,7 @@ def daemon(t, k, options=None, destination=None, **more):
     """One object of all: within it the order is that of the spool."""
     kinesis = {"stream": k.name, "endpoint": k.url(), "poll": "200ms", **KEYS, **(options or {})}
     config = one_stream("app", destination or to_file(t), inputs=[{"kinesis": kinesis}], **{"interval": "900s", **more})
-    d = t.daemon({**config, "shutdown": {"grace": "4s"}})
+    d = t.daemon({**config, "shutdown": {"grace": f"{round(4 * t.slow)}s"}})
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
     return d
 

@@ -30,7 +30,7 @@ def daemon(t, k, leases, name, failover="2s", interval="900s", **more):
     kinesis = {"stream": k.name, "endpoint": k.url(), "poll": "200ms", "limit": 20, **KEYS,
                "leases": {**options, "failover": failover, "worker": name}}
     config = one_stream("app", to_file(t, os.path.join("out", name)), inputs=[{"kinesis": kinesis}], interval=interval)
-    d = t.daemon({**config, "shutdown": {"grace": "8s"}}, name)
+    d = t.daemon({**config, "shutdown": {"grace": f"{round(8 * t.slow)}s"}}, name)
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
     return d
 

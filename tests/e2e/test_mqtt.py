@@ -23,7 +23,7 @@ def mqtt(m, **more):
 
 def daemon(t, m, destination=None, options=None, **more):
     config = one_stream("app", destination or to_file(t), inputs=[mqtt(m, **(options or {}))], **{"interval": "0s", **more})
-    return t.daemon({**config, "shutdown": {"grace": "2s"}})
+    return t.daemon({**config, "shutdown": {"grace": f"{round(2 * t.slow)}s"}})
 
 
 def subscribed(t, m):

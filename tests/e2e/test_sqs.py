@@ -35,7 +35,7 @@ def sqs(q, **more):
 
 def daemon(t, q, destination=None, name="sluice", options=None, **more):
     config = one_stream("app", destination or to_file(t), inputs=[sqs(q, **(options or {}))], **{"interval": "0s", **more})
-    d = t.daemon({**config, "shutdown": {"grace": "4s"}}, name=name)
+    d = t.daemon({**config, "shutdown": {"grace": f"{round(4 * t.slow)}s"}}, name=name)
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
     return d
 

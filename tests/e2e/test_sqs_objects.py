@@ -25,7 +25,7 @@ def peers(t):
 def daemon(t, q, s, options=None, **more):
     sqs = {"queue_url": q.queue_url(), **KEYS, "unwrap": "s3", "s3": {"endpoint": s.url()}, "visibility": "10s", **(options or {})}
     config = one_stream("app", to_file(t), inputs=[{"sqs": sqs}], **{"interval": "0s", **more})
-    d = t.daemon({**config, "shutdown": {"grace": "4s"}})
+    d = t.daemon({**config, "shutdown": {"grace": f"{round(4 * t.slow)}s"}})
     d.env = {"AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
     return d
 

@@ -30,7 +30,7 @@ def server(t, **kw):
 def daemon(t, p, destination=None, options=None, **more):
     stomp = {"stomp": {"url": p.url(), "destination": "/queue/orders", **(options or {})}}
     config = one_stream("app", destination or to_file(t), inputs=[stomp], **{"interval": "0s", **more})
-    return t.daemon({**config, "shutdown": {"grace": "4s"}})
+    return t.daemon({**config, "shutdown": {"grace": f"{round(4 * t.slow)}s"}})
 
 
 def bodies(count, tag="m"):
