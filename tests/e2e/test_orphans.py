@@ -29,8 +29,9 @@ def left_behind(t, count=300, sealed=False, **more):
     old = stream(s3.destination(prefix="data/"), compression="none", interval="1s" if sealed else "900s", size="64MiB", **more)
     d = t.daemon({"streams": {"old": old}}).start()
     records = numbered_lines(t.random, count)
-    for at in range(0, count, 50):
-        Firehose(d.api_port).put_all("old", records[at:at + 50])
+    each = count if sealed else 50  # what one call brings is fixed at once
+    for at in range(0, count, each):
+        Firehose(d.api_port).put_all("old", records[at:at + each])
     if sealed:
         d.wait_logged("delivery failed|will retry|fails")
     d.kill9()
