@@ -200,7 +200,17 @@ def test_keys_and_the_log_level_change_at_once(t):
         assert e.status in (400, 403), e
     assert before._connection is connection
     Firehose(d.api_port, new).put("app", b"with the new key")
-    d.wait_delivered("app", 2)
+    shown = {**config(new, "debug"), "api": {"users": ["ann:secret-of-ann"]}}
+    assert "set at once: api.credentials, api.users" in reload(d, shown)
+    try:
+        Firehose(d.api_port, new).put("app", b"signed, and that is not asked for")
+        raise AssertionError("a signature is no password")
+    except Answer as e:
+        assert e.status == 403, e
+    put = subprocess.run([t.binary, "put", "-c", d.config_path, "-s", "app"], input=b"by name and password\n",
+                         capture_output=True, timeout=60 * t.slow)
+    assert put.returncode == 0, put
+    d.wait_delivered("app", 3)
     d.stop()
     assert "secret-of" not in d.log_text()
 
