@@ -41,6 +41,13 @@ struct hole {
     uint64_t bytes_first, bytes_end; /* bytes_in of the log at both */
 };
 
+/* How its objects are made, as it was last told, and how often that has changed. */
+struct reader_config {
+    bool known;
+    unsigned char hash[32];
+    uint32_t version;
+};
+
 struct reader_state {
     char name[SPOOL_READER_NAME_MAX + 1];
     struct spool_cursor cut;
@@ -48,10 +55,11 @@ struct reader_state {
     size_t seal_count, seal_room;
     struct hole *holes;
     size_t hole_count, hole_room;
-    struct parcels parcels;     /* records before the cut that wait elsewhere */
-    uint64_t passed;            /* records before the cut that were not for it */
-    struct seal_result settled; /* since it is a reader */
-    uint64_t bytes_out;         /* lines form of all records before the cut that do not wait for it */
+    struct parcels parcels;      /* records before the cut that wait elsewhere */
+    uint64_t passed;             /* records before the cut that were not for it */
+    struct seal_result settled;  /* since it is a reader */
+    uint64_t bytes_out;          /* lines form of all records before the cut that do not wait for it */
+    struct reader_config config; /* of one with a name; of the other it is the log's (spool_state) */
 };
 
 struct reader_state *reader_state_new(const char *name, struct spool_cursor begin, uint64_t bytes_before);

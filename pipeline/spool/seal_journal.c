@@ -33,7 +33,7 @@ static bool pending(const struct seal_journal *j, size_t index, struct seal *out
 
 static uint32_t version(struct seal_journal *j, const unsigned char hash[32])
 {
-    return spool_config_version(CONTAINER_OF(j, struct spool_journal, journal)->spool, hash);
+    return spool_config_version(reader_of(j), hash);
 }
 
 static const struct seal_journal_ops SPOOL = {cut, seal, progress, settle, pending, version};

@@ -147,7 +147,7 @@ static bool pending(const struct seal_journal *j, size_t index, struct seal *out
 
 static uint32_t version(struct seal_journal *j, const unsigned char hash[32])
 {
-    return spool_config_version(of(j)->spool, hash);
+    return spool_config_version(of(j)->reader, hash);
 }
 
 static const struct seal_journal_ops OPS = {cut, seal, progress, settle, pending, version};

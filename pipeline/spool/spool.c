@@ -247,20 +247,23 @@ bool spool_has_room(struct spool *s, uint64_t bytes)
     return a == SPOOL_TAKEN;
 }
 
-uint32_t spool_config_version(struct spool *s, const unsigned char hash[32])
+uint32_t spool_config_version(struct spool_reader *r, const unsigned char hash[32])
 {
+    struct spool *s = r->spool;
+    const struct reader_config *before;
     bool known;
     uint32_t version;
     struct frame *f;
 
     pthread_mutex_lock(&s->lock);
-    known = s->state.config_known && memcmp(s->state.config_hash, hash, 32) == 0;
-    version = s->state.config_version + (known ? 0 : 1);
+    before = spool_state_config(&s->state, r->state);
+    known = before->known && memcmp(before->hash, hash, 32) == 0;
+    version = before->version + (known ? 0 : 1);
     pthread_mutex_unlock(&s->lock);
     if (known)
         return version;
     f = frame_new_control(FRAME_CONFIG);
-    spool_state_put_config(&f->extra, hash, version);
+    spool_state_put_config(&f->extra, spool_reader_name(r), hash, version);
     spool_log_control(s, f, NULL);
     return version;
 }

@@ -108,9 +108,9 @@ void spool_forget_damage(struct spool *s);
 /* 16 random bytes made when the stream's spool was first created: the stream's identity in object keys and ids. */
 const unsigned char *spool_identity(const struct spool *s);
 
-/* The version in object keys: 1 at first, one more each time `hash` (of the delivery configuration) differs from the
- * last one's. After open, before any seal; and again when what was asked before is safe (committer_barrier()). */
-uint32_t spool_config_version(struct spool *s, const unsigned char hash[32]);
+/* The version in object keys of this reader: 1 at first, one more each time `hash` (of its delivery configuration) differs from the
+ * last one's. One that is new goes on from what was last known of the reader without a name. After open, before any seal; and again when what was asked before is safe (committer_barrier()). */
+uint32_t spool_config_version(struct spool_reader *r, const unsigned char hash[32]);
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
 

@@ -308,9 +308,14 @@ static bool rename_reader(struct spool_state *st, const char *name, struct wire_
         return false;
     if (spool_state_reader(st, to)) /* it has its new name already, or else there are both now */
         return !r;
-    if (r)
-        memcpy(r->name, to, sizeof(r->name));
-    return r;
+    if (!r)
+        return false;
+    if (!to[0] && r->config.known)
+        st->config = r->config;
+    if (!name[0])
+        r->config = st->config;
+    memcpy(r->name, to, sizeof(r->name));
+    return true;
 }
 
 static bool drop_reader(struct spool_state *st, const char *name)
@@ -356,17 +361,23 @@ static bool apply_reader(struct spool_state *st, struct slice extra)
 static bool apply_config(struct spool_state *st, struct slice extra)
 {
     struct wire_in in = {.rest = extra};
-    unsigned char hash[32];
-    uint32_t version;
+    struct reader_config config = {.known = true};
+    char name[SPOOL_READER_NAME_MAX + 1];
+    struct reader_state *r;
 
-    wire_raw(&in, hash, sizeof(hash));
-    version = wire_u32(&in);
+    wire_raw(&in, config.hash, sizeof(config.hash));
+    config.version = wire_u32(&in);
+    get_reader(&in, name);
     if (in.failed)
         return false;
-    memcpy(st->config_hash, hash, sizeof(hash));
-    st->config_version = version;
-    st->config_known = true;
-    return true;
+    if (!name[0]) {
+        st->config = config;
+        return true;
+    }
+    r = spool_state_reader(st, name);
+    if (r)
+        r->config = config;
+    return r;
 }
 
 static void apply_source(struct spool_state *st, const struct frame_header *h, struct slice extra)

@@ -47,11 +47,9 @@ struct spool_state {
     size_t moved_count, moved_room;
     struct closed_segment *closed; /* in order: those there were when the checkpoint was made, and only there */
     size_t closed_count;
-    uint64_t bytes_in;        /* lines form of all committed records */
-    uint64_t record_bytes_in; /* of all committed records, as they came in */
-    bool config_known;
-    unsigned char config_hash[32];
-    uint32_t config_version;
+    uint64_t bytes_in;           /* lines form of all committed records */
+    uint64_t record_bytes_in;    /* of all committed records, as they came in */
+    struct reader_config config; /* of the reader without a name; and what a new one's is compared with */
     struct positions positions;
     struct ids ids;
 };
@@ -125,7 +123,9 @@ enum parcel_news {
 void spool_state_put_parcel(struct buf *out, const char *reader, enum parcel_news news, uint64_t parcel,
                             struct slice said);
 void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_t parcel, const struct seal_result *r);
-void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version);
+void spool_state_put_config(struct buf *out, const char *reader, const unsigned char hash[32], uint32_t version);
+/* What a reader's settings are compared with. */
+const struct reader_config *spool_state_config(const struct spool_state *st, const struct reader_state *r);
 /* What a FRAME_READER says. */
 enum reader_news {
     READER_BEGINS = 1, /* or comes back */

@@ -110,13 +110,13 @@ void spool_state_put_parcel_settled(struct buf *out, const char *reader, uint64_
     end_with(&o, reader);
 }
 
-void spool_state_put_config(struct buf *out, const unsigned char hash[32], uint32_t version)
+void spool_state_put_config(struct buf *out, const char *reader, const unsigned char hash[32], uint32_t version)
 {
     struct wire_out o = {.b = out};
 
     wire_put_raw(&o, hash, 32);
     wire_put_u32(&o, version);
-    assert(!o.failed);
+    end_with(&o, reader);
 }
 
 static struct wire_out put_news(struct buf *out, enum reader_news news, const char *reader)
@@ -180,22 +180,55 @@ static void encode_readers(const struct spool_state *st, struct wire_out *o)
     }
 }
 
-static bool has_unwanted(const struct spool_state *st)
+static void put_config(struct wire_out *o, const struct reader_config *c)
+{
+    wire_put_u8(o, c->known);
+    wire_put_raw(o, c->hash, sizeof(c->hash));
+    wire_put_u32(o, c->version);
+}
+
+static void get_config(struct wire_in *in, struct reader_config *c)
+{
+    c->known = wire_u8(in);
+    wire_raw(in, c->hash, sizeof(c->hash));
+    c->version = wire_u32(in);
+}
+
+/* What only some logs know of their readers. */
+static bool has_more(const struct spool_state *st)
 {
     for (size_t i = 0; i < st->reader_count; i++)
-        if (st->readers[i]->settled.unwanted)
+        if (st->readers[i]->settled.unwanted || st->readers[i]->config.known)
             return true;
     return false;
 }
 
+static void encode_more(const struct spool_state *st, struct wire_out *o)
+{
+    for (size_t i = 0; i < st->reader_count; i++)
+        wire_put_u64(o, st->readers[i]->settled.unwanted);
+    for (size_t i = 0; i < st->reader_count; i++)
+        put_config(o, &st->readers[i]->config);
+}
+
+/* Each of the two stands there for all readers, or for none. */
+static bool decode_more(struct spool_state *st, struct wire_in *in)
+{
+    for (size_t i = 0; i < st->reader_count && in->rest.n > 0; i++)
+        wire_unwanted(in, &st->readers[i]->settled);
+    for (size_t i = 0; i < st->reader_count && in->rest.n > 0; i++)
+        get_config(in, &st->readers[i]->config);
+    return !in->failed;
+}
+
 /* The order has grown: what version 0.1.0 wrote comes first, of a stream with one reader; the rest stands behind it, and
- * progress, readers, ids and what was unwanted only when there are some of them or of what comes behind them. */
+ * progress, readers, ids and what more is known of readers only when there are some of them or of what comes behind them. */
 int spool_state_encode(const struct spool_state *st, struct buf *out)
 {
     const struct reader_state none = {.cut = {.seq = st->next}}, *r = spool_state_reader(st, "");
     struct wire_out o = {.b = out};
     bool alone = st->reader_count == 1 && r && !r->passed && !r->hole_count && !r->parcels.next; /* as usual */
-    bool unwanted = has_unwanted(st), more = !alone || st->ids.count > 0 || unwanted;
+    bool much = has_more(st), more = !alone || st->ids.count > 0 || much;
 
     r = r ? r : &none;
     wire_put_raw(&o, st->identity, sizeof(st->identity));
@@ -204,9 +237,7 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
     wire_put_result(&o, &r->settled);
     wire_put_u64(&o, st->bytes_in);
     wire_put_u64(&o, r->bytes_out);
-    wire_put_u8(&o, st->config_known);
-    wire_put_raw(&o, st->config_hash, sizeof(st->config_hash));
-    wire_put_u32(&o, st->config_version);
+    put_config(&o, &st->config);
     reader_state_encode_seals(r, &o);
     wire_put_u32(&o, (uint32_t)st->positions.count);
     positions_each(&st->positions, put_position, &o);
@@ -231,10 +262,10 @@ int spool_state_encode(const struct spool_state *st, struct buf *out)
         seal_progress_encode(r, &o);
     if (more)
         encode_readers(st, &o);
-    if (st->ids.count > 0 || unwanted)
+    if (st->ids.count > 0 || much)
         ids_encode(&st->ids, &o);
-    for (size_t i = 0; i < st->reader_count && unwanted; i++)
-        wire_put_u64(&o, st->readers[i]->settled.unwanted);
+    if (much)
+        encode_more(st, &o);
     return o.failed ? -1 : 0;
 }
 
@@ -342,11 +373,7 @@ static bool decode_rest(struct spool_state *st, struct wire_in *in)
         return false;
     if (in->rest.n > 0 && !decode_readers(st, in))
         return false;
-    if (in->rest.n > 0 && !ids_decode(&st->ids, in))
-        return false;
-    for (size_t i = 0; i < st->reader_count && in->rest.n > 0; i++)
-        wire_unwanted(in, &st->readers[i]->settled);
-    return !in->failed;
+    return (in->rest.n == 0 || ids_decode(&st->ids, in)) && decode_more(st, in);
 }
 
 static bool decode_state(struct spool_state *st, struct wire_in *in)
@@ -359,9 +386,7 @@ static bool decode_state(struct spool_state *st, struct wire_in *in)
     wire_result(in, &r->settled);
     st->bytes_in = wire_u64(in);
     r->bytes_out = wire_u64(in);
-    st->config_known = wire_u8(in);
-    wire_raw(in, st->config_hash, sizeof(st->config_hash));
-    st->config_version = wire_u32(in);
+    get_config(in, &st->config);
     return !in->failed && st->next > 0 && r->cut.seq > 0 && r->cut.seq <= st->next &&
            reader_state_decode_seals(r, in) && decode_positions(st, in) && decode_rest(st, in) && in->rest.n == 0;
 }

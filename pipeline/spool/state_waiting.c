@@ -41,6 +41,11 @@ struct spool_cursor spool_state_beginning(const struct spool_state *st, uint64_t
     return least;
 }
 
+const struct reader_config *spool_state_config(const struct spool_state *st, const struct reader_state *r)
+{
+    return r->config.known ? &r->config : &st->config;
+}
+
 uint64_t spool_state_low_water(const struct spool_state *st)
 {
     uint64_t least = st->next;

@@ -616,6 +616,51 @@ static void deliver_all(struct fixture *x, size_t reader)
     commit(x);
 }
 
+static uint32_t version(struct fixture *x, size_t reader, unsigned char settings)
+{
+    unsigned char hash[32] = {settings};
+    uint32_t v = spool_config_version(spool_reader(x->spool, reader), hash);
+
+    commit(x);
+    return v;
+}
+
+/* Other settings of one are no other settings of another. */
+static void each_has_its_own_version(void **state)
+{
+    static const struct spool_reader_conf ONE[] = {{.name = "", .formerly = "s3"}},
+                                          TWO[] = {{.name = "s3", .formerly = ""}, {.name = "es"}};
+    struct fixture *x = fixture_new(false, MIB, SEGMENT);
+
+    (void)state;
+    assert_int_equal(version(x, 0, 1), 1);
+    assert_int_equal(version(x, 0, 2), 2);
+    x->conf.readers = TWO;
+    x->conf.reader_count = 2;
+    reopen_spool(x);
+    assert_int_equal(version(x, 0, 2), 2); /* as the only one was */
+    assert_int_equal(version(x, 1, 7), 3);
+    assert_int_equal(version(x, 1, 8), 4);
+    for (int again = 0; again < 3; again++) { /* from frames, and from checkpoints */
+        assert_int_equal(version(x, 0, 2), 2);
+        assert_int_equal(version(x, 1, 8), 4);
+        for (int i = 0; i < 50; i++)
+            put_some(x, 20);
+        commit(x);
+        deliver_all(x, 0);
+        deliver_all(x, 1);
+        reopen_spool(x);
+        assert_false(x->found.damaged);
+    }
+    assert_int_equal(version(x, 0, 5), 3);
+    x->conf.readers = ONE;
+    x->conf.reader_count = 1;
+    reopen_spool(x);
+    assert_int_equal(version(x, 0, 5), 3);
+    assert_int_equal(version(x, 0, 6), 4);
+    fixture_free(x);
+}
+
 static void a_new_name_takes_over_what_was_there(void **state)
 {
     static const struct spool_reader_conf NOW[] = {{.name = "s3", .formerly = ""}, {.name = "es", .formerly = ""}};
@@ -932,6 +977,7 @@ int main(void)
         cmocka_unit_test(random_work_with_the_same_readers),
         cmocka_unit_test(readers_come_and_go_in_random_work),
         cmocka_unit_test(a_new_name_takes_over_what_was_there),
+        cmocka_unit_test(each_has_its_own_version),
         cmocka_unit_test(what_is_gone_is_kept_until_it_is_dropped),
         cmocka_unit_test(who_comes_back_has_what_waited_and_what_comes),
         cmocka_unit_test(more_than_there_is_room_for_is_refused_in_words),

@@ -292,16 +292,16 @@ static void identity_and_configuration_version_are_kept(void **state)
     unsigned char identity[16], one[32] = {1}, two[32] = {2};
 
     memcpy(identity, spool_identity(x->spool), 16);
-    assert_int_equal(spool_config_version(x->spool, one), 1);
+    assert_int_equal(spool_config_version(spool_reader(x->spool, 0), one), 1);
     commit(x);
     reopen_spool(x);
     assert_memory_equal(identity, spool_identity(x->spool), 16);
-    assert_int_equal(spool_config_version(x->spool, one), 1);
-    assert_int_equal(spool_config_version(x->spool, two), 2);
+    assert_int_equal(spool_config_version(spool_reader(x->spool, 0), one), 1);
+    assert_int_equal(spool_config_version(spool_reader(x->spool, 0), two), 2);
     commit(x);
     reopen_spool(x);
-    assert_int_equal(spool_config_version(x->spool, two), 2);
-    assert_int_equal(spool_config_version(x->spool, one), 3);
+    assert_int_equal(spool_config_version(spool_reader(x->spool, 0), two), 2);
+    assert_int_equal(spool_config_version(spool_reader(x->spool, 0), one), 3);
 }
 
 static void the_oldest_arrival_is_that_of_the_oldest_record_not_settled(void **state)
