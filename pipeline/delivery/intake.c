@@ -7,6 +7,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
+#include "pipeline/base/mem.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -102,6 +103,17 @@ void intake_status(struct intake *in, nsec mono_now, struct intake_status *out)
 /* --- the watch --------------------------------------------------------------------------------------------------- */
 
 /* Any thread. */
+static void tell_people(struct intake *in, const char *what, const char *more)
+{
+    char *text;
+
+    if (!in->event)
+        return;
+    text = mem_printf("%s%s", what, more);
+    in->event(in->ctx, in->loop->wall, text);
+    mem_free(text);
+}
+
 static void on_note(void *ctx)
 {
     struct intake *in = ctx;
@@ -118,7 +130,7 @@ static void on_began(struct loop_event *ev)
     tell(in, &v, &s);
     log_warn("inputs are pushed back: the stream is blocked", KS("stream", in->stream), KS("why", WHY[s.why]),
              KS("cause", s.cause), KS("hint", s.hint));
-    chronicle_event(in->chronicle, in->loop->wall, "inputs are pushed back: %s", s.cause);
+    tell_people(in, "inputs are pushed back: ", s.cause);
     delivery_loop_at(in->loop, &in->look, v.until);
 }
 
@@ -153,8 +165,7 @@ static void on_look(struct loop_timer *t)
     pthread_mutex_unlock(&in->lock);
     log_info("inputs are no longer pushed back", KS("stream", in->stream), KS("why", WHY[v.why]),
              KI("blocked_for_s", v.lasted / NSEC_PER_SEC), KU("pushed_back", v.count));
-    chronicle_event(in->chronicle, in->loop->wall, "inputs are no longer pushed back, after %s",
-                    human_duration(v.lasted, lasted, sizeof(lasted)));
+    tell_people(in, "inputs are no longer pushed back, after ", human_duration(v.lasted, lasted, sizeof(lasted)));
 }
 
 void intake_disk_refused(struct intake *in, const struct err *why)

@@ -11,7 +11,6 @@
 #define PIPELINE_DELIVERY_INTAKE_H
 
 #include "pipeline/base/err_kept.h"
-#include "pipeline/delivery/chronicle.h"
 #include "pipeline/delivery/loop.h"
 #include "pipeline/inputs/pushback.h"
 #include "pipeline/spool/spool.h"
@@ -23,7 +22,7 @@ struct intake {
     const char *stream, *data_dir;
     struct spool *spool; /* NULL until it is open */
     struct delivery_loop *loop;
-    struct chronicle *chronicle; /* NULL: nobody wants to know */
+    void (*event)(void *ctx, nsec wall, const char *text); /* for people; may be NULL */
     /* The label of what is paused, for the hint; NULL: nothing is. Any thread. May be NULL. */
     const char *(*paused)(void *ctx);
     void *ctx;

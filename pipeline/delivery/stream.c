@@ -1,7 +1,6 @@
 /* What a stream's outlets have in common. They are asked one after the other on the delivery thread, which none of them keeps. */
 #include "pipeline/delivery/stream.h"
 
-#include "pipeline/base/digest.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/delivery/stream_spool.h"
@@ -37,19 +36,13 @@ static void init_outlets(struct stream *st, const struct stream_env *env)
                                          .ctx = env->ctx});
 }
 
-/* It is one number for all, so that names which other settings made are told apart, whoever's settings these are. The order of the outlets
- * is none of them. */
-static uint32_t version_of(struct stream *st, const struct stream_settings *conf)
+/* In the names of its objects. */
+static uint32_t version_of(struct outlet *o, const struct stream_settings *conf)
 {
-    struct seal_journal *j = st->outlets[0].journal;
-    unsigned char all[32] = {0}, one[32];
+    unsigned char hash[32];
 
-    for (size_t i = 0; i < settings_outlet_count(conf); i++) {
-        settings_delivery_hash(settings_outlet(conf, i), one);
-        for (size_t k = 0; k < sizeof(all); k++)
-            all[k] = (unsigned char)(all[k] + one[k]);
-    }
-    return j->ops->version(j, all);
+    settings_delivery_hash(conf, hash);
+    return o->journal->ops->version(o->journal, hash);
 }
 
 static uint64_t ahead_of(const struct stream *st)
@@ -94,11 +87,21 @@ static const char *paused_outlet(void *ctx)
     return NULL;
 }
 
+void stream_event(struct stream *st, nsec wall, const char *text)
+{
+    for (size_t i = 0; i < st->outlet_count; i++)
+        chronicle_event(&st->outlets[i].chronicle, wall, "%s", text);
+}
+
+static void note_event(void *ctx, nsec wall, const char *text)
+{
+    stream_event(ctx, wall, text);
+}
+
 int stream_open(struct stream **out, const struct stream_settings *conf, const struct stream_env *env, struct err *e)
 {
     struct stream *st = mem_alloc(sizeof(*st));
     bool log_is_damaged;
-    uint32_t version;
 
     *out = st;
     st->conf = conf;
@@ -107,15 +110,14 @@ int stream_open(struct stream **out, const struct stream_settings *conf, const s
     tap_init(&st->tap);
     init_outlets(st, env);
     intake_init(&st->intake, conf->name, env->data_dir, env->loop);
-    st->intake.chronicle = &st->outlets[0].chronicle;
+    st->intake.event = note_event;
     st->intake.paused = paused_outlet;
     st->intake.ctx = st;
     if (stream_open_spool(st, env, on_committed, &log_is_damaged, e) < 0)
         return -1;
     pace_init(&st->pace, st->spool, ahead_of(st), clock_mono());
-    version = version_of(st, conf);
     for (size_t i = 0; i < st->outlet_count; i++)
-        if (outlet_open(&st->outlets[i], version, e) < 0)
+        if (outlet_open(&st->outlets[i], version_of(&st->outlets[i], st->outlets[i].conf), e) < 0)
             return -1;
     return open_staging(st, env->data_dir, log_is_damaged, e);
 }
@@ -200,7 +202,6 @@ static void discard(struct generation *g)
 int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, const char *base_dir, struct err *e)
 {
     struct replacing r = {.stream = st, .by = mem_array(st->outlet_count, sizeof(struct generation *))};
-    uint32_t version = version_of(st, conf);
     size_t n = 0;
     bool all;
 
@@ -209,7 +210,7 @@ int stream_replace_sinks(struct stream *st, const struct stream_settings *conf, 
         const struct stream_settings *own = settings_outlet_named(conf, settings_outlet_name(o->conf));
 
         assert(own);
-        r.by[n] = generation_open(&o->generations, own, &o->host, version, base_dir, e);
+        r.by[n] = generation_open(&o->generations, own, &o->host, version_of(o, own), base_dir, e);
         if (!r.by[n])
             break;
     }

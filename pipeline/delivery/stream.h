@@ -10,8 +10,7 @@
  *     stream_leave()     once it has given up: committer and loop forget it
  *     stream_close()     behind that, or when all threads have stopped
  *
- * The first outlet stands for the whole where one is asked for: the inputs count in its metrics, and what happens to them stands in its
- * chronicle.
+ * The first outlet stands for the whole where one is asked for: the inputs count in its metrics.
  *
  * Threads    open, start, give_up, leave, close, replace_sinks: one of those who change streams, not the delivery thread. The rest: any.
  * Ownership  owns its spool and outlets; settings and loop are borrowed.
@@ -91,6 +90,8 @@ bool stream_is_at_rest(const struct stream *st);
 /* The books of the outlet that has most left to deliver. */
 void stream_books(const struct stream *st, struct spool_books *b);
 
+/* Something happened to all of it: in the chronicle of each outlet. Any thread. */
+void stream_event(struct stream *st, nsec wall, const char *text);
 /* Of one outlet. */
 void stream_status(struct stream *st, size_t outlet, nsec wall_now, struct stream_status *out);
 /* Takes down how it stands: a few times a minute, for its last hour. One at a time. */

@@ -142,10 +142,11 @@ static int add_rest(const struct view *v, enum sink_firehose_kind kind)
     return buf_add_str(v->out, NO_LOGGING "}");
 }
 
-int firehose_view_add(const void *conf, const char *region, const char *account, struct buf *out)
+int firehose_view_add(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
 {
-    struct view v = {.conf = conf, .region = region, .account = account, .out = out};
-    struct settings_sink place = settings_destination(conf);
+    const struct stream_settings *outlet = settings_outlet(conf, index);
+    struct view v = {.conf = outlet, .region = region, .account = account, .out = out};
+    struct settings_sink place = settings_destination(outlet);
     struct sink_firehose f = {.region = region, .account = account};
     struct buf own;
     int rc = -1;

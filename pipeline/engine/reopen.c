@@ -182,7 +182,7 @@ static void show(struct engine *en, struct engine_stream *es, const struct pause
     es->ended = es->gives_up = false;
     pause_again(es->stream, p);
     stream_start(es->stream);
-    chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(), "reloaded: its destinations are others");
+    stream_event(es->stream, clock_wall(), "reloaded: its destinations are others");
     engine_set_state(en, es, state);
     if (en->api && es->reads->api) {
         struct api_stream as = engine_api_stream(es);

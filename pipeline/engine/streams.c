@@ -172,7 +172,7 @@ struct api_stream engine_api_stream(struct engine_stream *es)
 {
     struct stream *st = es->stream;
     const struct generation *g = st->outlets[0].generations.newest;
-    const struct stream_settings *conf = g->conf;
+    const struct stream_settings *conf = settings_whole(g->conf);
 
     return (struct api_stream){
         .name = st->conf->name,
@@ -183,6 +183,7 @@ struct api_stream engine_api_stream(struct engine_stream *es)
         .created = st->created,
         .add_destination = firehose_view_add,
         .conf = conf,
+        .destinations = settings_outlet_count(conf),
         .version = g->version,
     };
 }
@@ -199,7 +200,7 @@ static void show_to_api(struct engine *en, struct engine_stream *es)
 void engine_start_stream(struct engine *en, struct engine_stream *es)
 {
     stream_start(es->stream);
-    chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(), "started");
+    stream_event(es->stream, clock_wall(), "started");
     show_to_api(en, es);
     pthread_mutex_lock(&en->lock);
     orphans_remove(&en->orphans, es->conf->name);
@@ -289,8 +290,7 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
         rc = -1;
     }
     if (rc == 0)
-        chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(),
-                        "reloaded: destination, transforms or buffer are new");
+        stream_event(es->stream, clock_wall(), "reloaded: destination, transforms or buffer are new");
     if (rc == 0 && en->api && es->reads->api) {
         struct api_stream as = engine_api_stream(es);
 
@@ -406,7 +406,7 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
     else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
         rc = replace_inputs(en, es, conf, e);
     if (rc == 0)
-        chronicle_event(&es->stream->outlets[0].chronicle, clock_wall(), "reloaded: its inputs are new");
+        stream_event(es->stream, clock_wall(), "reloaded: its inputs are new");
     if (rc < 0)
         engine_give_descriptors(en, es, delivers, es->reads);
     end_stream_change(en, es, before);

@@ -55,9 +55,10 @@ struct api_stream {
     struct input_health *health;
     struct pushback *pushback;
     nsec created;
-    /* DescribeDeliveryStream: appends the members of its destination behind the id, each with a comma before it. -1: out is full. */
-    int (*add_destination)(const void *conf, const char *region, const char *account, struct buf *out);
+    /* DescribeDeliveryStream: appends the members of one of its destinations behind the id, each with a comma before it. -1: out is full. */
+    int (*add_destination)(const void *conf, size_t index, const char *region, const char *account, struct buf *out);
     const void *conf;
+    size_t destinations; /* > 0 */
     uint32_t version;
     bool deleting; /* it takes no records any more */
 };

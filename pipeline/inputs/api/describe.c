@@ -50,12 +50,13 @@ static int add_description(struct buf *out, const struct api_streams *streams, c
                    s->deleting ? "DELETING" : "ACTIVE", s->version, s->created / NSEC_PER_SEC,
                    s->created / NSEC_PER_MSEC % 1000) < 0)
         return -1;
-    if (buf_add_str(out, ",\"DeliveryStreamEncryptionConfiguration\":{\"Status\":\"DISABLED\"},\"Destinations\":["
-                         "{\"DestinationId\":\"destinationId-000000000001\"") < 0)
+    if (buf_add_str(out, ",\"DeliveryStreamEncryptionConfiguration\":{\"Status\":\"DISABLED\"},\"Destinations\":[") < 0)
         return -1;
-    if (s->add_destination(s->conf, streams->region, streams->account, out) < 0)
-        return -1;
-    return buf_add_str(out, "}],\"HasMoreDestinations\":false}}");
+    for (size_t i = 0; i < s->destinations; i++)
+        if (buf_printf(out, "%s{\"DestinationId\":\"destinationId-%012zu\"", i > 0 ? "," : "", i + 1) < 0 ||
+            s->add_destination(s->conf, i, streams->region, streams->account, out) < 0 || buf_add_char(out, '}') < 0)
+            return -1;
+    return buf_add_str(out, "],\"HasMoreDestinations\":false}}");
 }
 
 struct question {

@@ -60,6 +60,7 @@ void api_table_change(struct api_table *t, const struct api_stream *stream)
         struct api_stream *s = &served_of(found)->stream;
 
         s->add_destination = stream->add_destination;
+        s->destinations = stream->destinations;
         s->conf = stream->conf;
         s->version = stream->version;
     }

@@ -48,7 +48,7 @@ static void expect(const char *lines, const char *want)
 
     buf_init(&out, 64 * KIB);
     assert_int_equal(buf_add_str(&out, "{\"DestinationId\":\"d\""), 0);
-    assert_int_equal(firehose_view_add(&s->streams[0], "eu-west-1", "123456789012", &out), 0);
+    assert_int_equal(firehose_view_add(&s->streams[0], 0, "eu-west-1", "123456789012", &out), 0);
     assert_int_equal(buf_add_char(&out, '}'), 0);
     if (!json_valid(buf_slice(&out), 16) || strcmp(buf_cstr(&out) + strlen("{\"DestinationId\":\"d\","), want) != 0)
         fail_msg("%s is shown as\n%s\nnot as\n%s", lines, buf_cstr(&out), want);
@@ -171,9 +171,30 @@ static void transforms_and_partitions_are_shown(void **state)
 
     (void)state;
     buf_init(&out, 64 * KIB);
-    assert_int_equal(firehose_view_add(&s->streams[0], "eu-west-1", "123456789012", &out), 0);
+    assert_int_equal(firehose_view_add(&s->streams[0], 0, "eu-west-1", "123456789012", &out), 0);
     assert_non_null(strstr(buf_cstr(&out), "\"ProcessingConfiguration\":{\"Enabled\":true,\"Processors\":[{\"Type\":"));
     assert_non_null(strstr(buf_cstr(&out), "\"DynamicPartitioningConfiguration\":{\"Enabled\":true,"));
+    buf_release(&out);
+    settings_free(&s);
+}
+
+static void each_of_several_destinations_is_shown(void **state)
+{
+    struct settings *s = settings_of("    destinations:\n"
+                                     "      - s3: { bucket: logs }\n"
+                                     "      - http: { url: 'https://in.example/', format: firehose }\n"
+                                     "        buffer: { size: 3MiB }\n");
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 64 * KIB);
+    assert_int_equal(firehose_view_add(&s->streams[0], 0, "eu-west-1", "123456789012", &out), 0);
+    assert_non_null(strstr(buf_cstr(&out), "\"ExtendedS3DestinationDescription\":"));
+    buf_clear(&out);
+    assert_int_equal(firehose_view_add(&s->streams[0], 1, "eu-west-1", "123456789012", &out), 0);
+    assert_non_null(strstr(buf_cstr(&out), "\"HttpEndpointDestinationDescription\":"));
+    assert_non_null(strstr(buf_cstr(&out), "\"SizeInMBs\":3"));
+    assert_null(strstr(buf_cstr(&out), "arn:aws:s3:::logs"));
     buf_release(&out);
     settings_free(&s);
 }
@@ -188,12 +209,13 @@ static void without_room_it_is_refused(void **state)
 
     (void)state;
     buf_init(&out, 64 * KIB);
-    assert_int_equal(firehose_view_add(&s->streams[0], "eu-west-1", "123456789012", &out), 0);
+    assert_int_equal(firehose_view_add(&s->streams[0], 0, "eu-west-1", "123456789012", &out), 0);
     whole = out.n;
     buf_release(&out);
     for (size_t room = 0; room <= whole; room++) {
         buf_init(&out, room);
-        assert_int_equal(firehose_view_add(&s->streams[0], "eu-west-1", "123456789012", &out), room < whole ? -1 : 0);
+        assert_int_equal(firehose_view_add(&s->streams[0], 0, "eu-west-1", "123456789012", &out),
+                         room < whole ? -1 : 0);
         buf_release(&out);
     }
     settings_free(&s);
@@ -208,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_backup_of_all_records_is_the_one_of_aws),
         cmocka_unit_test(clusters_and_endpoints_have_a_description_of_their_own),
         cmocka_unit_test(transforms_and_partitions_are_shown),
+        cmocka_unit_test(each_of_several_destinations_is_shown),
         cmocka_unit_test(without_room_it_is_refused),
     };
 

@@ -11,28 +11,33 @@
 #include <string.h>
 
 /* The engine's, which writes what the configuration says, is tested with the engine. */
-static int add_bucket(const void *conf, const char *region, const char *account, struct buf *out)
+static int add_bucket(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
 {
-    return buf_printf(out, ",\"S3DestinationDescription\":{\"BucketARN\":\"%s %s %s\"}", (const char *)conf, region,
-                      account);
+    return buf_printf(out, ",\"S3DestinationDescription\":{\"BucketARN\":\"%s%.*s %s %s\"}", (const char *)conf,
+                      (int)index, "2", region, account);
 }
 
-static int add_nothing(const void *conf, const char *region, const char *account, struct buf *out)
+static int add_nothing(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
 {
-    (void)conf, (void)region, (void)account, (void)out;
+    (void)conf, (void)index, (void)region, (void)account, (void)out;
     return 0;
 }
 
-static int find_no_room(const void *conf, const char *region, const char *account, struct buf *out)
+static int find_no_room(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
 {
-    (void)conf, (void)region, (void)account, (void)out;
+    (void)conf, (void)index, (void)region, (void)account, (void)out;
     return -1;
 }
 
 static struct api_stream STREAMS[] = {
-    {.name = "app-logs", .created = 1795361161250000000, .add_destination = add_bucket, .conf = "logs", .version = 3},
-    {.name = "audit", .add_destination = add_nothing, .version = 1},
-    {.name = "metrics", .add_destination = find_no_room, .version = 1, .deleting = true},
+    {.name = "app-logs",
+     .created = 1795361161250000000,
+     .add_destination = add_bucket,
+     .conf = "logs",
+     .destinations = 2,
+     .version = 3},
+    {.name = "audit", .add_destination = add_nothing, .destinations = 1, .version = 1},
+    {.name = "metrics", .add_destination = find_no_room, .destinations = 1, .version = 1, .deleting = true},
 };
 static struct api_stream *SORTED[] = {&STREAMS[0], &STREAMS[1], &STREAMS[2]};
 static const struct api_streams ALL = {SORTED, ARRAY_LEN(SORTED), "us-east-1", "123456789012"};
@@ -128,7 +133,9 @@ static void a_stream_is_described_with_what_sdks_require(void **state)
         "\"CreateTimestamp\":1795361161.250",
         "\"HasMoreDestinations\":false",
         "\"DestinationId\":\"destinationId-000000000001\"",
-        "\"S3DestinationDescription\":{\"BucketARN\":\"logs us-east-1 123456789012\"}}]",
+        "\"S3DestinationDescription\":{\"BucketARN\":\"logs us-east-1 "
+        "123456789012\"}},{\"DestinationId\":\"destinationId-000000000002\","
+        "\"S3DestinationDescription\":{\"BucketARN\":\"logs2 us-east-1 123456789012\"}}]",
     };
 
     (void)state;
