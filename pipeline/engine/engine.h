@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 struct engine;
+struct engine_pauses;
 
 /* `once`: finite inputs are read to their end, engine_wait() returns when all of it is delivered. */
 MUST_CHECK int engine_start(struct engine **en, const struct settings *s, bool once, struct err *e);
@@ -64,6 +65,9 @@ void engine_stop(struct engine **en);
  * the settings of the start. What a removed stream of this name has left in data_dir is delivered. The first stream with the input `api` makes
  * the API listen; it goes on when the last of them is gone. Memory and descriptors are shared anew among all that are there. */
 MUST_CHECK int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e);
+/* One that was there before: what was paused is (pauses.h). */
+MUST_CHECK int engine_open_again(struct engine *en, const struct stream_settings *conf,
+                                 const struct engine_pauses *paused, struct err *e);
 
 /* The stream `conf->name` delivers from now on as `conf` says: destination, backup, transforms, format, buffer, retries; what was sealed
  * before is delivered as it was begun. Its spool stays the one it was opened with. `conf` is borrowed, like that it was opened with, until

@@ -11,6 +11,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/engine/pauses.h"
 
 #include <string.h>
 
@@ -67,6 +68,7 @@ struct reload_step {
     bool late;                                      /* it had to wait for what others had, */
     bool ended;                                     /* and its old inputs have ended for it */
     bool done, drains;                              /* drains: of one that is removed */
+    struct engine_pauses paused;                    /* of one that drains: before that */
 };
 
 static bool is_there(struct reload_steps *all, const char *name)
@@ -206,7 +208,7 @@ static int begin_again(struct reload_steps *all, const struct reload_step *s, st
     if (s->delivers->memory) /* it cannot end as long as it has records */
         (void)!engine_drain_stream(en, s->d->name, RELOAD_LEAVE_TIME, &left, e);
     if (engine_remove_stream(en, s->d->name, RELOAD_LEAVE_TIME, e) == 0)
-        return engine_open_stream(en, by, e);
+        return engine_open_again(en, by, &s->paused, e);
     add_name(&all->leaving, s->d->name);
     return -1;
 }
@@ -282,6 +284,8 @@ static int begin_to_drain(struct reload_steps *all, nsec end, struct err *e)
         if (s->d->change != SETTINGS_REMOVED ||
             engine_settings_of(all->engine, s->d->name, &s->delivers, &s->reads) < 0)
             continue;
+        if (!s->drains)
+            engine_note_pauses(all->engine, s->d->name, &s->paused);
         s->drains = true;
         if (engine_begin_drain(all->engine, s->d->name, time_left(end, 0), e) < 0 && e->code == ERR_CANCELLED)
             return -1;

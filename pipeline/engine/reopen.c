@@ -11,6 +11,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/engine/pauses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,22 +28,9 @@ bool engine_needs_reopening(const struct engine_stream *es, const struct stream_
 
 /* --- what goes -------------------------------------------------------------------------------------------------------- */
 
-/* What the outlet of this name is called in `conf`; NULL: it goes. The first of a stream, and its only one, is no other for having a name
- * now, or for having none any more (stream_spool.c). */
-static const char *name_in(const struct stream_settings *conf, const char *name)
-{
-    const struct stream_settings *first = settings_outlet(conf, 0);
-
-    if (settings_outlet_named(conf, name))
-        return name;
-    if (!name[0])
-        return settings_outlet_name(first);
-    return !settings_outlet_name(first)[0] && strcmp(name, settings_outlet_default_name(first)) == 0 ? "" : NULL;
-}
-
 static bool goes(const struct stream *st, size_t index, const struct stream_settings *conf)
 {
-    return !name_in(conf, settings_outlet_name(st->outlets[index].conf));
+    return !pauses_name_in(conf, settings_outlet_name(st->outlets[index].conf));
 }
 
 static bool never(const struct stream *st)
@@ -97,49 +85,17 @@ static void say_what_is_left(const struct stream *st, const struct stream_settin
     }
 }
 
-/* --- pauses: they are the outlets', and would be gone with them --- */
-
-struct pauses {
-    size_t count;
-    struct {
-        char outlet[SPOOL_READER_NAME_MAX + 1];
-        nsec since;
-    } of[SPOOL_READERS_MAX];
-};
-
-static void note_pauses(const struct stream *st, struct pauses *p)
-{
-    p->count = st->outlet_count;
-    for (size_t i = 0; i < st->outlet_count; i++) {
-        const struct outlet *o = &st->outlets[i];
-
-        p->of[i].since = atomic_load(&o->orders.paused_since);
-        snprintf(p->of[i].outlet, sizeof(p->of[i].outlet), "%s", settings_outlet_name(o->conf));
-    }
-}
-
-static void pause_again(struct stream *st, const struct pauses *p)
-{
-    for (size_t k = 0; k < p->count; k++) {
-        const char *name = name_in(st->conf, p->of[k].outlet);
-
-        for (size_t i = 0; name && i < st->outlet_count; i++)
-            if (strcmp(settings_outlet_name(st->outlets[i].conf), name) == 0)
-                atomic_store(&st->outlets[i].orders.paused_since, p->of[k].since);
-    }
-}
-
 /* --- the end and the beginning ---------------------------------------------------------------------------------------- */
 
 /* Nobody sees it any more, and nothing of it is left but its place in the list. A pause that somebody was told of is noted. */
-static void close_all(struct engine *en, struct engine_stream *es, struct pauses *p)
+static void close_all(struct engine *en, struct engine_stream *es, struct engine_pauses *p)
 {
     pthread_mutex_lock(&en->lock);
     es->state = STATE_CLOSING;
     while (es->users > 0)
         pthread_cond_wait(&en->changed, &en->lock);
     pthread_mutex_unlock(&en->lock);
-    note_pauses(es->stream, p);
+    pauses_note(es->stream, p);
     stream_inputs_close(&es->inputs);
     es->inputs = (struct stream_inputs){.stream = es->conf->name};
     if (es->stream)
@@ -177,10 +133,11 @@ static void give_away(struct engine *en, struct engine_stream *es)
 }
 
 /* Everybody may see it again. */
-static void show(struct engine *en, struct engine_stream *es, const struct pauses *p, enum engine_stream_state state)
+static void show(struct engine *en, struct engine_stream *es, const struct engine_pauses *p,
+                 enum engine_stream_state state)
 {
     es->ended = es->gives_up = false;
-    pause_again(es->stream, p);
+    pauses_again(es->stream, p);
     stream_start(es->stream);
     stream_event(es->stream, clock_wall(), "reloaded: its destinations are others");
     engine_set_state(en, es, state);
@@ -220,7 +177,7 @@ static int end_and_begin(struct engine *en, struct engine_stream *es, const stru
                          enum engine_stream_state state, struct err *e)
 {
     const struct stream_settings *before = stream_delivers(es->stream);
-    struct pauses pauses;
+    struct engine_pauses pauses;
     struct err worse;
 
     if (end(en, es, e) < 0) {

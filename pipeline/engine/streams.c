@@ -17,6 +17,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/engine/firehose_view.h"
 #include "pipeline/engine/impl.h"
+#include "pipeline/engine/pauses.h"
 #include "pipeline/engine/reopen.h"
 
 #include <assert.h>
@@ -208,7 +209,8 @@ void engine_start_stream(struct engine *en, struct engine_stream *es)
     pthread_mutex_unlock(&en->lock);
 }
 
-static int open_stream(struct engine *en, const struct stream_settings *conf, struct err *e)
+static int open_stream(struct engine *en, const struct stream_settings *conf, const struct engine_pauses *paused,
+                       struct err *e)
 {
     struct engine_stream *es;
 
@@ -222,19 +224,26 @@ static int open_stream(struct engine *en, const struct stream_settings *conf, st
     }
     stream_inputs_go(&es->inputs);
     stream_inputs_await_begin(&es->inputs);
+    pauses_again(es->stream, paused);
     engine_start_stream(en, es);
     return 0;
 }
 
-int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e)
+int engine_open_again(struct engine *en, const struct stream_settings *conf, const struct engine_pauses *paused,
+                      struct err *e)
 {
     int rc;
 
     if (engine_begin_change(en, e) < 0)
         return -1;
-    rc = open_stream(en, conf, e);
+    rc = open_stream(en, conf, paused, e);
     engine_end_change(en);
     return rc;
+}
+
+int engine_open_stream(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    return engine_open_again(en, conf, &(struct engine_pauses){.count = 0}, e);
 }
 
 /* --- it changes ------------------------------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/engine/engine.h"
+#include "pipeline/engine/orders.h"
 #include "pipeline/engine/reload.h"
 
 #include <arpa/inet.h>
@@ -304,7 +305,7 @@ static void add_single(char *yaml, size_t size, const char *name, const char *li
 
 static void what_went_for_another_is_there_again_when_that_fails(void **state)
 {
-    char listen[32], before[1000] = HEAD APP, now[1000] = HEAD APP;
+    char listen[32], text[200], before[1000] = HEAD APP, now[1000] = HEAD APP;
 
     (void)state;
     find_address(listen, sizeof(listen));
@@ -312,11 +313,14 @@ static void what_went_for_another_is_there_again_when_that_fails(void **state)
     add_single(now, sizeof(now), "y", listen);
     add_single(now, sizeof(now), "z", "192.0.2.1:1");
     assert_int_equal(load(before), RELOAD_DONE);
+    assert_int_equal(engine_give_order(engine, "x", ORDER_PAUSE, clock_wall(), text, sizeof(text)), ORDER_DONE);
     assert_int_equal(load(now), RELOAD_FAILED);
     has_said("192.0.2.1");
     if (strstr(buf_cstr(&said), "is not what it was before"))
         fail_msg("%s", buf_cstr(&said));
     looks_like("app>app x>x ");
+    assert_int_equal(engine_give_order(engine, "x", ORDER_PAUSE, clock_wall(), text, sizeof(text)), ORDER_DONE);
+    assert_string_equal(text, "stream x was paused before");
     assert_int_equal(load(before), RELOAD_DONE);
     has_said("0 added, 0 removed, 0 changed, 2 as they were");
 }
