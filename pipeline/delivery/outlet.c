@@ -36,6 +36,11 @@ static void on_due(struct loop_timer *t)
     pump(CONTAINER_OF(t, struct outlet, due));
 }
 
+static void on_too_old(struct loop_timer *t)
+{
+    pump(CONTAINER_OF(t, struct outlet, too_old));
+}
+
 /* --- open and close ------------------------------------------------------------------------------------------------- */
 
 void outlet_init(struct outlet *o, const struct stream_settings *conf, const struct outlet_env *env)
@@ -46,6 +51,7 @@ void outlet_init(struct outlet *o, const struct stream_settings *conf, const str
     o->committed.fn = on_committed_event;
     o->memory.ev = &o->committed;
     loop_timer_init(&o->due, on_due);
+    loop_timer_init(&o->too_old, on_too_old);
     pthread_mutex_init(&o->named_counters_lock, NULL);
     generations_init(&o->generations);
     chronicle_init(&o->chronicle);
@@ -130,6 +136,7 @@ void outlet_let_go(struct outlet *o)
     }
     staging_let_go(&o->staging);
     delivery_loop_at(o->loop, &o->due, NSEC_NEVER);
+    delivery_loop_at(o->loop, &o->too_old, NSEC_NEVER);
     delivery_loop_await_no_memory(o->loop, &o->memory);
     delivery_loop_forget(o->loop, &o->committed);
     generations_close(&o->generations);

@@ -108,8 +108,9 @@ struct outlet {
     unsigned open_count;   /* without that one */
     struct staging staging;
     struct outlet_orders orders;
-    bool far_behind;  /* as in its hosts */
-    bool begins_anew; /* behind the piece under way batches are cut by other settings */
+    bool far_behind;           /* as in its hosts */
+    struct loop_timer too_old; /* until what waits is older than max_behind_time */
+    bool begins_anew;          /* behind the piece under way batches are cut by other settings */
     struct log_limit spool_log;
 
     /* Each flush has a number (0: none yet). From the first on open batches are due at once; `idle` is the last flush

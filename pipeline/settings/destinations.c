@@ -37,6 +37,13 @@ const struct cfg_field settings_outlet_fields[] = {
          "while more bytes than this wait in the spool for it, what it fails to take goes to the backup at once, as if "
          "`retry.duration` were over, and so do batches that it has no place for, because it is slow or does not "
          "answer; left out: each has its time, and at spool.limit inputs are pushed back"},
+    {.name = "max_behind_time",
+     .type = CFG_DURATION,
+     .offset = offsetof(struct stream_settings, max_behind_time),
+     .min = NSEC_PER_SEC,
+     .max = 365 * 24 * 3600 * NSEC_PER_SEC,
+     .help = "the same while the oldest record that waits for it came in longer ago than this; left out: however old "
+             "it is"},
     {.name = "when",
      .type = CFG_CUSTOM,
      .bind = settings_when_bind,

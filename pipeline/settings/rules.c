@@ -347,14 +347,18 @@ static void check_shared(const struct rules *r, const struct stream_settings *st
 /* What is given up needs another place; and the limit must be reached before that of all. */
 static void check_behind(const struct rules *r, const struct stream_settings *st)
 {
-    const struct cfg_node *limit = cfg_node_get(st->element, "max_behind");
+    static const char *const LIMITS[] = {"max_behind", "max_behind_time"};
+    const struct cfg_node *bytes = cfg_node_get(st->element, LIMITS[0]);
 
-    if (!st->max_behind || !limit)
-        return;
-    if (!st->backup)
-        cfg_error(r->errs, limit->at, "`max_behind` wants a `backup`: where else would records go that are given up?");
-    if (st->spool_limit > 0 && st->max_behind >= st->spool_limit)
-        cfg_error(r->errs, limit->at, "`max_behind` is no less than `spool.limit`, so it would never be reached");
+    for (size_t i = 0; i < ARRAY_LEN(LIMITS); i++) {
+        const struct cfg_node *limit = cfg_node_get(st->element, LIMITS[i]);
+
+        if (limit && (i == 0 ? st->max_behind > 0 : st->max_behind_time > 0) && !st->backup)
+            cfg_error(r->errs, limit->at, "`%s` wants a `backup`: where else would records go that are given up?",
+                      LIMITS[i]);
+    }
+    if (bytes && st->spool_limit > 0 && st->max_behind >= st->spool_limit)
+        cfg_error(r->errs, bytes->at, "`max_behind` is no less than `spool.limit`, so it would never be reached");
 }
 
 /* What is said of one destination. */

@@ -101,8 +101,9 @@ struct stream_settings {
     struct cfg_strings give_up;       /* destinations that are gone, and what waits for them with them */
     char *outlet;                     /* the destination's own name; NULL: it has none, because it is the only one */
     const struct cfg_node *element;   /* of `destinations`: what stands there; NULL: it is none */
-    uint64_t max_behind; /* bytes that may wait for it before what fails is given up at once; 0: no such limit */
-    void *when;          /* of it, until it is a transform */
+    uint64_t max_behind;  /* bytes that may wait for it before what fails is given up at once; 0: no such limit */
+    nsec max_behind_time; /* the same of the age of the oldest record */
+    void *when;           /* of it, until it is a transform */
     struct settings_merged *merged; /* its options; NULL: `destination` */
     char *label;                    /* for people, STREAM:DESTINATION; NULL: the stream's name */
 };

@@ -870,12 +870,41 @@ static void one_that_does_not_answer_holds_up_nobody(void **state)
     end_story();
 }
 
+/* Few records, and nothing comes any more: it is their age that counts. */
+static void what_waits_for_too_long_goes_to_the_backup(void **state)
+{
+    struct spool_books b;
+
+    (void)state;
+    begin_story(0);
+    W.conf[1].max_behind_time = 2 * HOUR; /* they are an hour old when they come */
+    live(2);
+    for (unsigned i = 0; i < 12; i++)
+        put('*');
+    synced();
+    for (unsigned hour = 0; hour < 2; hour++) {
+        for (unsigned turns = 0; turns < 20; turns++) {
+            while (W.event_count > 0)
+                take_event(0);
+            synced();
+            (void)ends(&W.backups[1], SINK_DELIVERED);
+        }
+        spool_books(W.outlets[0].reader, &b);
+        MUST(hour == 0 ? b.spooled == 12 && b.backed_up == 0 : b.spooled == 2 && b.backed_up == 10);
+        W.loop.wall += 2 * HOUR;
+        MUST(hour > 0 || time_goes_on());
+    }
+    W.conf[1].max_behind_time = 0;
+    end_story();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_orders_of_three_steps),
         cmocka_unit_test(long_random_ones),
         cmocka_unit_test(one_that_does_not_answer_holds_up_nobody),
+        cmocka_unit_test(what_waits_for_too_long_goes_to_the_backup),
     };
 
     return cmocka_run_group_tests_name("outlet_model", tests, begin, end);
