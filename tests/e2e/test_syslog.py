@@ -3,6 +3,7 @@ senders back, a reload that no connection notices."""
 
 import json
 import os
+import signal
 import socket
 
 import objects
@@ -19,8 +20,8 @@ class Relp:
     def __init__(self, port):
         self.port, self.answered, self.sent_again = port, 0, 0
 
-    def connect(self):
-        self.begin(socket.create_connection(("127.0.0.1", self.port), timeout=20))
+    def connect(self, timeout=20):
+        self.begin(socket.create_connection(("127.0.0.1", self.port), timeout=timeout))
 
     def begin(self, sock):
         self.sock, self.file = sock, sock.makefile("rb")
@@ -56,9 +57,9 @@ class Relp:
                 break
         return self.answered
 
-    def send_all(self, some):
-        """Any bytes, one after the other, on a new connection."""
-        for number, text in enumerate(some, 2):
+    def send_all(self, some, first=2):
+        """Any bytes, one after the other; on a new connection, where `first` does not say otherwise."""
+        for number, text in enumerate(some, first):
             self.sock.sendall(b"%d syslog %d %s\n" % (number, len(text), text))
             assert self.answer() == (number, b"200 OK")
 
@@ -137,7 +138,7 @@ def test_a_full_spool_holds_senders_back(t):
     d = t.daemon({"streams": {"app": {
         "inputs": [{"syslog": {"listen": f"tcp://127.0.0.1:{port}", "format": "raw"}}, {"statsd": {"listen": f"udp://127.0.0.1:{udp_port}"}}],
         "spool": {"limit": "4MiB"}, "buffer": {"size": "1MiB", "interval": "0s"},
-        "destination": {"http": {"url": f"http://127.0.0.1:{free_port()}/", "format": "lines"}}, "retry": {"duration": "24h"}}}}).start()
+        "destination": {"http": {"url": f"http://127.0.0.1:{free_port()}/", "format": "lines"}}, "retry": {"duration": "24h"}}}, "shutdown": {"grace": "900s"}}).start()
     udp = socket.socket(type=socket.SOCK_DGRAM)
     for line in (b"a:1|c|#x:y\nb:2:3|ms", b"nonsense", b"_e{1,1}:t|x"):
         udp.sendto(line, ("127.0.0.1", udp_port))
@@ -153,6 +154,14 @@ def test_a_full_spool_holds_senders_back(t):
     assert 2 << 20 < sent < 60 << 20, sent
     wait_until("the stream is blocked", lambda: d.metrics().get("sluice_input_records_total", stream="app", input="syslog") > 2000, 20 * d.slow)
     d.assert_books("app")
+    # A stop waits for deliveries; who sends does not wait with it.
+    d.process.send_signal(signal.SIGTERM)
+    tcp.settimeout(60 * t.slow)
+    try:
+        assert tcp.recv(1) == b""
+    except ConnectionResetError:
+        pass
+    assert d.running()
     d.kill9()
 
 

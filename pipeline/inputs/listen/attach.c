@@ -211,12 +211,10 @@ int listen_attach(struct input *in, const char *text, struct err *e)
     return 0;
 }
 
-static void leave_all(void *arg)
+void listen_leave(struct input *in, nsec wait_until)
 {
-    struct input *in = arg;
     struct listen_conn *c;
 
-    listen_hub_time(in->hub);
     listen_route_end(in);
     for (size_t i = 0; i < in->place_count; i++) {
         struct listen_place *place = &in->places[i];
@@ -225,8 +223,8 @@ static void leave_all(void *arg)
         TAILQ_REMOVE(&p->places, place, link);
         TAILQ_FOREACH(c, &p->conns, link)
             listen_conn_leave_budget(c);
-        if (TAILQ_EMPTY(&p->places)) /* from now on, though it may have stopped long ago, or never begun */
-            p->wait_until = in->hub->mono + LISTEN_PARKED;
+        if (TAILQ_EMPTY(&p->places))
+            p->wait_until = wait_until;
         else
             settle(p);
         listen_port_look(p);
@@ -234,6 +232,15 @@ static void leave_all(void *arg)
     if (in->place_count > 0)
         TAILQ_REMOVE(&in->hub->inputs, in, link);
     in->place_count = 0;
+}
+
+/* Others may come from now on, though it may have stopped long ago, or never begun. */
+static void leave_all(void *arg)
+{
+    struct input *in = arg;
+
+    listen_hub_time(in->hub);
+    listen_leave(in, in->hub->mono + LISTEN_PARKED);
 }
 
 void listen_detach_all(struct input *in)

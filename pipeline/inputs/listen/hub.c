@@ -327,6 +327,18 @@ static bool somebody_waits_for_a_spool(const struct listen_hub *h)
     return false;
 }
 
+/* One that has left stays open for as long as deliveries take at a stop. Its senders need not wait for that: they find another, or go on without. */
+static void let_late_ones_go(struct listen_hub *h)
+{
+    struct input *in, *next;
+
+    for (in = TAILQ_FIRST(&h->inputs); in; in = next) {
+        next = TAILQ_NEXT(in, link);
+        if (in->left_at && h->mono - in->left_at >= LISTEN_PARKED)
+            listen_leave(in, h->mono);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct listen_hub *h = timer->data;
@@ -334,6 +346,7 @@ static void on_tick(uv_timer_t *timer)
     struct listen_conn *c;
 
     listen_hub_time(h);
+    let_late_ones_go(h);
     h->full = somebody_waits_for_a_spool(h);
     for (p = TAILQ_FIRST(&h->ports); p; p = next) {
         next = TAILQ_NEXT(p, link);

@@ -69,6 +69,7 @@ struct input {
     size_t place_count;
     struct loop_post post, leave;
     nsec read_until, leave_until; /* mono; it leaves: it reads on, and waits for what it has read; 0: not */
+    nsec left_at;                 /* mono; 0: not yet */
     TAILQ_ENTRY(input) link;      /* the hub's, while it stands at any port */
 
     pthread_mutex_t lock;
@@ -215,6 +216,8 @@ MUST_CHECK bool listen_port_drain(struct listen_port *p); /* takes what has come
 /* attach.c, on the main thread */
 MUST_CHECK int listen_attach(struct input *in, const char *text, struct err *e);
 void listen_detach_all(struct input *in);
+void listen_leave(struct input *in,
+                  nsec wait_until); /* the same on the hub's thread; its addresses wait so long for others */
 
 /* life.c. -1 fd: the one for datagrams. NULL: there is none, and the descriptor is closed. */
 struct listen_conn *listen_conn_new(struct listen_port *p, int fd, const struct sockaddr *from, socklen_t n);

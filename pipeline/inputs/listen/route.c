@@ -258,6 +258,7 @@ static void leave_when_safe(struct input *in)
         return;
     }
     in->leave_until = 0;
+    in->left_at = h->mono;
     window_end(&in->route.window); /* who waits for us counts on it that nothing comes to the spool behind this */
     say_left(in);
     pthread_mutex_lock(&in->lock);
