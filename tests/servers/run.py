@@ -33,6 +33,7 @@ import broker_logins  # noqa: E402
 import clients  # noqa: E402
 import kafka_cases  # noqa: E402
 import kafka_logins  # noqa: E402
+import live_journal  # noqa: E402
 import monitoring  # noqa: E402
 import receivers  # noqa: E402
 import search  # noqa: E402
@@ -49,7 +50,8 @@ def scenarios():
     """[(name, function of a Case)]"""
     return stores.scenarios() + receivers.scenarios() + clients.scenarios() + broker_campaign.scenarios() + \
         kafka_cases.scenarios() + kafka_logins.scenarios() + broker_logins.scenarios() + broker_elasticmq.scenarios() + topics.scenarios() + \
-        monitoring.scenarios() + search.scenarios() + agents.scenarios() + telemetry.scenarios() + sender_cases.scenarios() + syslog_senders.scenarios()
+        monitoring.scenarios() + search.scenarios() + agents.scenarios() + telemetry.scenarios() + sender_cases.scenarios() + \
+        syslog_senders.scenarios() + live_journal.scenarios()
 
 
 class Tally:
