@@ -249,8 +249,12 @@ class Closed(Handler):
     """Takes nothing until its peer `takes`."""
 
     def do_POST(self):
-        self.server.peer.bodies += [body for body in [self.read_body()] if self.server.peer.takes]
-        self.send_response(200 if self.server.peer.takes else 503)
+        body, takes = self.read_body(), self.server.peer.takes  # it may change meanwhile
+        if body is None:
+            return
+        if takes:
+            self.server.peer.bodies.append(body)
+        self.send_response(200 if takes else 503)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
