@@ -22,44 +22,48 @@ static bool matches(const struct sns *own, const struct sns_message *m, struct s
                : sns_filter_attributes(own->filter, m->attributes, m->attribute_count);
 }
 
-/* -1: one has no place. */
-static int add_attribute(const struct sns_attribute *a, struct buf *out)
+/* -1: it has no place. */
+static int add_fact(struct buf *out, const char *name, struct slice value)
+{
+    return value.n > 0 ? facts_add(out, slice_str(name), value) : 0;
+}
+
+static int add_attribute(struct buf *out, const struct sns_attribute *a)
 {
     char name[SNS_ATTRIBUTE_NAME_MAX + sizeof("attribute.")];
 
     if (a->name.n == 0 || a->name.n > SNS_ATTRIBUTE_NAME_MAX)
         return -1;
     snprintf(name, sizeof(name), "attribute.%.*s", (int)a->name.n, a->name.p);
-    return a->value.n > 0 ? facts_add(out, slice_str(name), a->value) : 0;
+    return add_fact(out, name, a->value);
 }
 
-static void add_attributes(struct push_request *rq, const struct sns_message *m, struct buf *out)
+/* What the message says of itself. */
+static void add_facts(struct push_request *rq, const struct sns_message *m, struct buf *out)
 {
-    bool cut = m->too_many_attributes;
+    bool cut = add_fact(out, "message_id", m->id) < 0 || add_fact(out, "timestamp", m->timestamp) < 0 ||
+               add_fact(out, "subject", m->subject) < 0 || m->too_many_attributes;
 
     for (size_t i = 0; i < m->attribute_count; i++)
-        if (add_attribute(&m->attributes[i], out) < 0)
+        if (add_attribute(out, &m->attributes[i]) < 0)
             cut = true;
     if (cut)
         push_facts_cut(rq);
 }
 
-static void add_facts(struct push_request *rq, const struct sns_message *m)
+static void add_place(struct push_request *rq, const struct sns_message *m)
 {
     const char *subscription = push_header(rq, "x-amz-sns-subscription-arn");
 
-    push_fact(rq, "message_id", m->id);
     push_fact(rq, "topic", m->topic);
-    push_fact(rq, "timestamp", m->timestamp);
     push_fact(rq, "subscription", slice_str(subscription ? subscription : ""));
-    push_fact(rq, "subject", m->subject);
 }
 
 static int take(struct push_request *rq, struct slice message, struct slice record)
 {
     struct sns *own = push_own_of(rq);
     struct sns_session *s = push_session(rq);
-    struct buf attributes;
+    struct buf facts;
     int rc;
 
     if (!matches(own, &s->message, message)) {
@@ -70,12 +74,12 @@ static int take(struct push_request *rq, struct slice message, struct slice reco
     if (!push_set_key(rq, s->id))
         return push_refuse_as(rq, SNS_KIND_MESSAGE, MHD_HTTP_BAD_REQUEST, "is it SNS that sends here?",
                               "the message's id is none");
-    add_facts(rq, &s->message);
-    buf_init(&attributes, PUSH_FACTS_MAX);
-    add_attributes(rq, &s->message, &attributes);
+    add_place(rq, &s->message);
+    buf_init(&facts, PUSH_FACTS_MAX);
+    add_facts(rq, &s->message, &facts);
     push_expect(rq, record.n);
-    rc = push_add(rq, record, buf_slice(&attributes));
-    buf_release(&attributes);
+    rc = push_add(rq, record, buf_slice(&facts));
+    buf_release(&facts);
     return rc;
 }
 
