@@ -214,6 +214,14 @@ static uint32_t index_of(const struct object_reader *r, uint64_t position)
     return (uint32_t)(r->base + position - r->chunk.v.first);
 }
 
+/* A file has none beside its records: they all have the object's. */
+static struct slice keys_at(const struct object_reader *r, uint32_t i)
+{
+    struct slice keys = record_chunk_keys(&r->chunk, i);
+
+    return keys.n ? keys : r->source->object.keys;
+}
+
 struct sink_record object_reader_record(const struct object_reader *r, uint64_t position)
 {
     uint64_t epoch = r->source->object.epoch;
@@ -226,7 +234,7 @@ struct sink_record object_reader_record(const struct object_reader *r, uint64_t 
                                 .part = o->part,
                                 .epoch = epoch,
                                 .arrival = o->arrival,
-                                .keys = record_chunk_keys(&r->chunk, index_of(r, position)),
+                                .keys = keys_at(r, index_of(r, position)),
                                 .is_object = o->is_object};
 }
 
@@ -237,7 +245,7 @@ bool object_reader_is_counted(const struct object_reader *r, uint64_t position)
 
 struct slice object_reader_keys(const struct object_reader *r, uint64_t position)
 {
-    return r->chunk.origins ? record_chunk_keys(&r->chunk, index_of(r, position)) : slice_of(NULL, 0);
+    return r->chunk.origins ? keys_at(r, index_of(r, position)) : slice_of(NULL, 0);
 }
 
 struct slice object_reader_facts(const struct object_reader *r, const struct frame_iter *it)

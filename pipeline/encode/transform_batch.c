@@ -333,7 +333,7 @@ static int run_all(struct sieve *s, struct worker *w)
 
     if ((t->too_large ? run_source(s, NULL, w) : run_chain(s, w)) < 0)
         return -1;
-    t->holds_as_before = t->too_large || all_is_as_before(t);
+    t->holds_as_before = t->too_large || t->alone || all_is_as_before(t);
     return record_list_finish(t->list, &t->err);
 }
 

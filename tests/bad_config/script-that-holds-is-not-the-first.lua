@@ -1,0 +1,4 @@
+hold = true
+function transform(r, meta)
+  return meta.hold("all")
+end

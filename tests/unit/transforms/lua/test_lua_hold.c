@@ -1,0 +1,235 @@
+/* meta.hold(), meta.release() and finish(): what a call does counts once it has ended well, and outlives the state of the script. */
+#include "tests/unit/transforms/lua/lua_rig.h"
+
+#include "transforms/chain.h"
+
+#define JOINS                                                                                                          \
+    "hold = true\n"                                                                                                    \
+    "function transform(r, meta)\n"                                                                                    \
+    "  local t = sluice.text(r)\n"                                                                                     \
+    "  if t:sub(1, 1) == '+' then return meta.hold('a', t:sub(2)) end\n"                                               \
+    "  local parts = meta.release('a')\n"                                                                              \
+    "  if t == 'fail' then error('told so') end\n"                                                                     \
+    "  if t == 'spin' then while true do end end\n"                                                                    \
+    "  if t == 'count' then return #parts .. ' ' .. meta.held('a') end\n"                                              \
+    "  if t == 'next' then meta.hold('a'); return table.concat(parts) end\n"                                           \
+    "  parts[#parts + 1] = t\n"                                                                                        \
+    "  return table.concat(parts)\n"                                                                                   \
+    "end\n"
+#define HANDS_OVER "function finish(name, parts, meta) return name .. ': ' .. table.concat(parts) end\n"
+
+/* Records with a blank between, in one batch; with `all`, the end of the stream comes behind it. */
+static const char *run_all(struct rig *rig, const char *records, bool all)
+{
+    rig_begin(rig);
+    while (*records) {
+        size_t n = strcspn(records, " ");
+        struct slice data = slice_of(records, n);
+
+        assert_int_equal(rig_run(rig, &data, 1), 0);
+        records += n + (records[n] == ' ');
+    }
+    assert_int_equal(rig->ops->finish(rig->state, all, &rig->out, &rig->err), 0);
+    return rig_end(rig);
+}
+
+static struct rig *open_rig(const char *script, const char *options)
+{
+    struct rig *rig = rig_new(script);
+    char *yaml = mem_printf("lua: t.lua%s", options);
+
+    rig_open(rig, yaml);
+    mem_free(yaml);
+    assert_true(rig->ops->keeps(rig->shared) && rig->ops->is_single(rig->shared));
+    return rig;
+}
+
+static void what_is_held_comes_with_who_releases_it(void **state)
+{
+    struct rig *rig = open_rig(JOINS HANDS_OVER, "");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+1 +2", false), "");
+    assert_string_equal(run_all(rig, "+3 4", false), "1234\n- [released]\n- [released]\n- [released]\n");
+    assert_string_equal(run_all(rig, "5", false), "5\n");
+    assert_string_equal(run_all(rig, "+6 next", false), "6\n");
+    assert_string_equal(run_all(rig, "+7", true), "a: next7\n- [released]\n");
+    assert_int_equal(rig->ops->kept_due(rig->state), NSEC_NEVER);
+    rig_free(rig);
+}
+
+static void without_finish_it_is_handed_over_as_it_is(void **state)
+{
+    struct rig *rig = open_rig(JOINS, "");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+1 +2", true), "1\n2\n");
+    assert_string_equal(run_all(rig, "x", true), "x\n");
+    rig_free(rig);
+}
+
+static void an_error_or_a_time_out_releases_nothing(void **state)
+{
+    struct rig *rig = open_rig(JOINS HANDS_OVER, ", timeout: 20ms");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+1 fail", false), "! Lua.FunctionError: t.lua:6: told so\n");
+    assert_non_null(strstr(run_all(rig, "+2 spin +3", false), "! Lua.FunctionTimedOut"));
+    assert_non_null(strstr(run_all(rig, "4", false), "1234\n"));
+    rig_free(rig);
+}
+
+static void an_error_in_finish_fails_what_it_was_for(void **state)
+{
+    struct rig *rig = open_rig(
+        JOINS "function finish(name, parts, meta) if #parts == 2 then error('two') end meta.hold('b') end", "");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+1 +2", true),
+                        "! Lua.FunctionError: t.lua:13: two\n! Lua.FunctionError: t.lua:13: two\n");
+    assert_string_equal(run_all(rig, "+1", true),
+                        "! Lua.FunctionError: t.lua:13: meta.hold() is for transform(), not for finish()\n");
+    assert_string_equal(run_all(rig, "x", true), "x\n");
+    rig_free(rig);
+}
+
+static void beyond_its_bounds_the_oldest_is_handed_over(void **state)
+{
+    struct rig *rig = open_rig("hold = true\n"
+                               "function transform(r, meta) return meta.hold(sluice.text(r)) end\n" HANDS_OVER,
+                               ", hold_records: 2");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "x y z y", false), "x: x\ny: yy\n- [released]\n");
+    assert_string_equal(buf_cstr(&rig->log),
+                        "1 more records are held than hold_records and hold_bytes allow: the oldest are handed over\n");
+    assert_string_equal(run_all(rig, "", true), "z: z\n");
+    rig_free(rig);
+}
+
+struct copy {
+    struct rig *to;
+    size_t count;
+};
+
+static int copy_one(void *ctx, const struct transform_kept *kept)
+{
+    struct copy *c = ctx;
+
+    c->count++;
+    c->to->ops->restore(c->to->state, kept);
+    return 0;
+}
+
+static void another_state_goes_on_with_it(void **state)
+{
+    struct rig *rig = open_rig(JOINS HANDS_OVER, ""), *other = open_rig(JOINS, "");
+    struct copy c = {.to = other};
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+1 +2", false), "");
+    assert_string_equal(run_all(other, "+lost", false), "");
+    other->ops->forget(other->state);
+    assert_int_equal(rig->ops->kept(rig->state, copy_one, &c), 0);
+    assert_int_equal(c.count, 2);
+    assert_string_equal(run_all(other, "3", false), "123\n- [released]\n- [released]\n");
+    assert_int_equal(rig->ops->kept(rig->state, copy_one, &c), 0);
+    assert_int_equal(c.count, 4);
+    rig_free(rig);
+    rig_free(other);
+}
+
+static void a_changed_script_has_what_the_old_one_held(void **state)
+{
+    struct rig *rig = open_rig(JOINS, ", watch: true");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+1 +2", false), "");
+    rig_file(rig, "t.lua", JOINS HANDS_OVER "-- and it is longer");
+    assert_string_equal(run_all(rig, "+3", true), "a: 123\n- [released]\n- [released]\n");
+    rig_file(rig, "t.lua", "function transform(r) return r end -- which holds nothing");
+    assert_string_equal(run_all(rig, "+4 5", false), "45\n- [released]\n"); /* it is refused */
+    assert_non_null(strstr(buf_cstr(&rig->log), "`hold`"));
+    rig_free(rig);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    struct rig *rig = rig_new("hold = true\nfunction batch(r) return r end");
+    char text[800];
+
+    (void)state;
+    EXPECT("function transform(r, meta) return meta.hold('a') end", "x",
+           "! Lua.FunctionError: t.lua:1: meta.hold() is for a script that says `hold = true`\n");
+    EXPECT("hold = true function transform(r, meta) return meta.hold('') end", "x",
+           "! Lua.FunctionError: t.lua:1: records are held under a name of 1 to 1024 bytes\n");
+    EXPECT("hold = true function transform(r, meta) meta.hold('a') return r end", "x",
+           "! Lua.FunctionError: t.lua:1: a record that is held is not returned as well: `return meta.hold(name)`\n");
+    assert_int_equal(rig_load(rig, "lua: t.lua"), -1);
+    assert_non_null(strstr(err_text(&rig->err, text, sizeof(text)), "this one has batch()"));
+    rig_free(rig);
+}
+
+/* --- in a chain ------------------------------------------------------------------------------------------------------ */
+
+/* What is handed over goes through the transforms behind it, as a source of its own. */
+static void what_is_handed_over_goes_through_the_rest_of_the_chain(void **state)
+{
+    struct rig *first = rig_new(JOINS HANDS_OVER),
+               *second = rig_new("function transform(r, meta)\n"
+                                 "  local t = sluice.text(r)\n"
+                                 "  if t:find('0') then return meta.drop('zero') end\n"
+                                 "  if t:find('9') then error('nine') end\n"
+                                 "  return { t .. '!', t .. '?' }\n"
+                                 "end");
+    struct chain_part parts[2];
+    struct chain_state *s = NULL;
+    struct chain *c = NULL;
+    const char *records[] = {"+1", "next", "+2", "3", "+0", "next", "+9", "next"};
+    struct err e;
+
+    (void)state;
+    assert_int_equal(rig_load(first, "lua: t.lua") + rig_load(second, "lua: t.lua"), 0);
+    parts[0] = (struct chain_part){first->ops, first->conf, first->shared};
+    parts[1] = (struct chain_part){second->ops, second->conf, second->shared};
+    assert_int_equal(chain_load(&c, (struct chain_part[]){parts[1], parts[0]}, 2, NULL, &e), -1);
+    assert_non_null(strstr(e.msg, "must be the stream's first"));
+    assert_int_equal(chain_load(&c, parts, 2, NULL, &e), 0);
+    assert_true(chain_keeps(c) && chain_is_single(c));
+    assert_int_equal(chain_open(&s, c, NULL, &e), 0);
+    assert_int_equal(chain_begin(s, &e), 0);
+    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+        const struct transform_record r = {.data = slice_str(records[i]), .seq = 10 + i};
+
+        assert_int_equal(chain_run(s, &r, 1, &first->out, &e), 0);
+    }
+    assert_string_equal(buf_cstr(&first->outcomes), "1!\n1?\n"
+                                                    "next23!\nnext23?\n- [released]\n- [released]\n"
+                                                    "- [zero]\n"
+                                                    "! Lua.FunctionError: t.lua:4: nine\n- [released]\n");
+    buf_clear(&first->outcomes);
+    assert_int_equal(chain_finish(s, true, &first->out, &e), 0);
+    assert_int_equal(chain_end(s, &first->out, &e), 0);
+    assert_string_equal(buf_cstr(&first->outcomes), "a: next!\na: next?\n");
+    chain_close(&s);
+    chain_unload(&c);
+    rig_free(first);
+    rig_free(second);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_held_comes_with_who_releases_it),
+        cmocka_unit_test(without_finish_it_is_handed_over_as_it_is),
+        cmocka_unit_test(an_error_or_a_time_out_releases_nothing),
+        cmocka_unit_test(an_error_in_finish_fails_what_it_was_for),
+        cmocka_unit_test(beyond_its_bounds_the_oldest_is_handed_over),
+        cmocka_unit_test(another_state_goes_on_with_it),
+        cmocka_unit_test(a_changed_script_has_what_the_old_one_held),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(what_is_handed_over_goes_through_the_rest_of_the_chain),
+    };
+
+    return cmocka_run_group_tests_name("lua_hold", tests, NULL, NULL);
+}
