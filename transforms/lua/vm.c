@@ -85,7 +85,6 @@ static void drop_entries(struct lua_vm *w, const struct lua_kept_name *n, const 
             w->env.out->drop(w->env.out, &e->record, SLICE("released"));
 }
 
-/* The call ended well, and what came of it is out; but for what is held of it. */
 static void settle_kept(struct lua_vm *w, const struct transform_record *counted)
 {
     struct transform_kept held = {.name = w->one.hold_name, .record = w->one.from};
@@ -196,9 +195,8 @@ static int make_room(struct lua_vm *w, struct err *e)
     int rc = 0;
 
     if (holds_too_much(w) && !w->full_told && w->env.out->log)
-        w->env.out->log(
-            w->env.out, LOG_WARN,
-            SLICE("more records are held than hold_records and hold_bytes allow: the oldest are handed over"));
+        w->env.out->log(w->env.out, LOG_WARN,
+                        SLICE("more is held than hold_records and hold_bytes allow: the oldest is handed over"));
     w->full_told = w->full_told || holds_too_much(w);
     while (rc == 0 && holds_too_much(w))
         rc = finish_first(w, e);
@@ -207,11 +205,14 @@ static int make_room(struct lua_vm *w, struct err *e)
 
 /* --- transform() --- */
 
-static void check_not_held(lua_State *L, const struct lua_vm *w, const struct lua_part *parts, size_t count)
+/* What comes back counts as a record that was released: of one that is held still nothing else may count. */
+static void check_held(lua_State *L, const struct lua_vm *w, const struct lua_part *parts, size_t count)
 {
+    bool released = !STAILQ_EMPTY(&w->env.kept->released);
+
     for (size_t i = 0; i < count; i++)
-        if (parts[i].of == &w->one)
-            luaL_error(L, "a record that is held is not returned as well: `return meta.hold(name)`");
+        if (!released || parts[i].of == &w->one)
+            luaL_error(L, "a call that holds its record returns what it has released, or nothing");
 }
 
 /* Calls it with w->one, and says what became of it: what it gave back is known as a whole before any of it goes out. On
@@ -242,7 +243,7 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
         parts = lua_results(w, &count);
     }
     if (w->one.held)
-        check_not_held(L, w, parts, count);
+        check_held(L, w, parts, count);
     lua_settop(L, METATABLE);
     lua_guard_rethrow(L);
     lua_guard_end(&w->guard);

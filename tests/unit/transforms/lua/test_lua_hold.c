@@ -102,7 +102,7 @@ static void beyond_its_bounds_the_oldest_is_handed_over(void **state)
     (void)state;
     assert_string_equal(run_all(rig, "x y z y", false), "x: x\ny: yy\n- [released]\n");
     assert_string_equal(buf_cstr(&rig->log),
-                        "1 more records are held than hold_records and hold_bytes allow: the oldest are handed over\n");
+                        "1 more is held than hold_records and hold_bytes allow: the oldest is handed over\n");
     assert_string_equal(run_all(rig, "", true), "z: z\n");
     rig_free(rig);
 }
@@ -164,7 +164,9 @@ static void what_is_wrong_is_said(void **state)
     EXPECT("hold = true function transform(r, meta) return meta.hold('') end", "x",
            "! Lua.FunctionError: t.lua:1: records are held under a name of 1 to 1024 bytes\n");
     EXPECT("hold = true function transform(r, meta) meta.hold('a') return r end", "x",
-           "! Lua.FunctionError: t.lua:1: a record that is held is not returned as well: `return meta.hold(name)`\n");
+           "! Lua.FunctionError: t.lua:1: a call that holds its record returns what it has released, or nothing\n");
+    EXPECT("hold = true function transform(r, meta) meta.hold('a') return 'x' end", "x",
+           "! Lua.FunctionError: t.lua:1: a call that holds its record returns what it has released, or nothing\n");
     assert_int_equal(rig_load(rig, "lua: t.lua"), -1);
     assert_non_null(strstr(err_text(&rig->err, text, sizeof(text)), "this one has batch()"));
     rig_free(rig);
