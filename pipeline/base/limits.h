@@ -218,7 +218,10 @@
 /* What a spool keeps free on its disk for what delivery must write there, less where segments are small; zeros that are
  * written at once. */
 #define SPOOL_RESERVE_BYTES LIMIT(128 * KIB, 16 * KIB)
-#define SPOOL_ZEROS_BYTES   LIMIT(16 * KIB, 1 * KIB)
+/* So much of its room stays for seals and the like when records are staged on a full disk. */
+#define STAGE_LEAVES_BYTES (SPOOL_RESERVE_BYTES / 2)
+#define STAGE_LEAVES_PIECE (4 * KIB)
+#define SPOOL_ZEROS_BYTES  LIMIT(16 * KIB, 1 * KIB)
 
 /* Spools that are synced one by one; more of them, on one device, by one syncfs(). */
 #define SYNC_EACH_MAX LIMIT(4, 1)

@@ -327,8 +327,10 @@ static void on_worked(struct loop_event *ev)
         return;
     }
     s->step = STAGING_PIECE;
-    if (s->work->err.code == ERR_NOSPACE) /* what is delivered makes room */
+    if (s->work->err.code == ERR_NOSPACE) { /* what is delivered makes room */
         stage_close_due(s->stage, s->env.loop->mono, true);
+        staged_lacks_disk(s->env.reader);
+    }
     delivery_not_staged(s->piece, &s->work->err);
 }
 

@@ -392,7 +392,7 @@ static int sync_all(struct stage *s, struct err *e)
 
 int stage_finish(struct stage *s, struct err *e)
 {
-    if (stage_flush(s, e) < 0 || sync_all(s, e) < 0)
+    if (stage_flush(s, e) < 0 || sync_all(s, e) < 0 || stage_leave_room(s, e) < 0)
         return -1;
     stage_make_parts(s);
     return 0;

@@ -121,6 +121,8 @@ MUST_CHECK int stage_flush(struct stage *s, struct err *e);
  * fewer records it may work. */
 MUST_CHECK int stage_finish(struct stage *s, struct err *e);
 void stage_took(struct stage *s);
+/* In front of that, where the disk is full: what was written of the piece is given back. */
+void stage_give_back(struct stage *s);
 void stage_undo(struct stage *s);
 
 /* Those whose time has come are closed; with `all`, each. */

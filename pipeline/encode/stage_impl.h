@@ -2,6 +2,7 @@
  *
  *     stage.c        parcels that gather records, until they are closed
  *     stage_parts.c  what a piece leaves for the journal: its parts, and what is held back
+ *     stage_room.c   what it leaves of a full disk
  *
  * Threads    as stage.h.
  */
@@ -23,5 +24,8 @@ MUST_CHECK int stage_note_use(struct stage *s, struct stage_parcel *p, struct er
 
 /* Of a piece that is in the files. */
 void stage_make_parts(struct stage *s);
+
+/* Behind what the piece wrote: seals have room. */
+MUST_CHECK int stage_leave_room(struct stage *s, struct err *e);
 
 #endif

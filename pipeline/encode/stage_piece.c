@@ -279,6 +279,8 @@ int stage_piece_run(struct stage_piece *p, struct worker *w)
     stage_begin(p->stage, &p->rules, o->first, o->last, p->wall, p->mono);
     if (add_all(p, w) == 0 && finish(p) == 0)
         return 0;
+    if (p->err.code == ERR_NOSPACE)
+        stage_give_back(p->stage);
     stage_undo(p->stage);
     return -1;
 }

@@ -365,6 +365,8 @@ void round_finish(struct spool *s)
         publish(s);
         r->failed = !make_room(s);
     }
+    if (atomic_exchange(&s->gives_back, false))
+        recycle_drop_all(s);
     if (r->failed)
         undo(s);
     else

@@ -121,6 +121,7 @@ struct spool {
     uint64_t last_number;                   /* the next segment's is larger; the committer's thread, and recovery */
     struct recycled recycled[RECYCLED_MAX]; /* the committer's thread only; oldest first */
     size_t recycled_count;
+    atomic_bool gives_back; /* those are to go: somebody else's room is missing */
     struct warm warm;
     struct tap *tap;
 

@@ -31,6 +31,14 @@ void staged_want_room(struct spool_reader *r, uint64_t bytes)
         ;
 }
 
+void staged_lacks_disk(struct spool_reader *r)
+{
+    struct spool *s = r->spool;
+
+    atomic_store(&s->gives_back, true);
+    committer_wake(s->committer, s, false);
+}
+
 /* Locks: held. */
 static struct pending_parcel *find(const struct spool_reader *r, uint64_t parcel)
 {

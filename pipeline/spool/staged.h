@@ -81,6 +81,8 @@ void staged_skip_parcels(struct spool_reader *r, uint64_t upto);
 uint64_t staged_room(const struct spool_reader *r, bool *disk_is_full);
 /* A piece had more. Those that come may have as much, soon, if the disk has it. Any thread. */
 void staged_want_room(struct spool_reader *r, uint64_t bytes);
+/* The disk is full: what the spool holds for its own use goes. */
+void staged_lacks_disk(struct spool_reader *r);
 
 /* The files are synced as far as the parts say, or else a crash takes what is in no log any more. The piece begins at the cut
  * and ends at `end`. `w` as for spool_seal(): after done(true) the records are only in the parcels. Copied. */

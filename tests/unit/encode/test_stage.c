@@ -7,7 +7,7 @@
 #include "pipeline/encode/object_source.h"
 #include "pipeline/encode/stage.h"
 #include "pipeline/encode/stage_piece.h"
-#include "pipeline/spool/spool.h"
+#include "pipeline/spool/spool_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -451,6 +451,59 @@ static void a_piece_of_many_keys_waits_for_its_room_in_the_journal(void **state)
     stage_undo(b->stage);
 }
 
+static size_t disk_left;
+
+static ssize_t limited_pwritev(int fd, const struct iovec *v, int count, off_t offset)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < count; i++)
+        bytes += v[i].iov_len;
+    if (bytes > disk_left) {
+        errno = ENOSPC;
+        return -1;
+    }
+    disk_left -= bytes;
+    return io_ops_real.pwritev(fd, v, count, offset);
+}
+
+/* Others seal what they have in the room of the reserve, and so is what was staged. */
+static void on_a_full_disk_it_leaves_room_for_what_deliveries_write(void **state)
+{
+    struct bench *b = *state;
+    char *path = mem_printf("%s/room", b->folder);
+    struct stat st;
+
+    b->rules = (struct stage_rules){.size = MIB, .interval = 1000, .max_partitions = 500};
+    files.pwritev = limited_pwritev;
+    disk_left = STAGE_LEAVES_BYTES; /* the disk is not full */
+    assert_int_equal(add_piece(b, 1), 0);
+    stage_undo(b->stage);
+    atomic_store(&b->spool->reserve_bytes, 0);
+    disk_left = STAGE_LEAVES_BYTES;
+    assert_int_equal(add_piece(b, 1), -1);
+    assert_int_equal(b->e.code, ERR_NOSPACE);
+    stage_undo(b->stage);
+    disk_left = STAGE_LEAVES_BYTES + 4096;
+    assert_int_equal(add_piece(b, 1), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    write_down(b, 1);
+    stage_took(b->stage);
+    mem_free(path);
+
+    disk_left = 4096; /* for this, and not for what is left behind it */
+    b->next = 1 + KEYS;
+    assert_int_equal(add_piece(b, 1 + KEYS), -1);
+    path = stage_path(b->folder, b->parcels[0].parcel.number);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true((uint64_t)st.st_size > b->parcels[0].parcel.bytes);
+    stage_give_back(b->stage);
+    stage_undo(b->stage);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, b->parcels[0].parcel.bytes);
+    mem_free(path);
+}
+
 static uint64_t lines_of(const struct bench *b, uint64_t last)
 {
     uint64_t bytes = 0;
@@ -745,6 +798,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whatever_fails_each_record_is_once_in_its_key, set_up, take_down),
         cmocka_unit_test_setup_teardown(the_one_whose_time_comes_first_is_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_object_has_its_size_and_its_age, set_up, take_down),
+        cmocka_unit_test_setup_teardown(on_a_full_disk_it_leaves_room_for_what_deliveries_write, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_piece_of_many_keys_waits_for_its_room_in_the_journal, set_up, take_down),
         cmocka_unit_test_setup_teardown(more_bytes_than_there_may_be_are_closed_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_error_of_any_write_of_the_piece_is_seen, set_up, take_down),

@@ -4,6 +4,7 @@
 #include "pipeline/base/limits.h"
 #include "pipeline/spool/inspect.h"
 #include "pipeline/spool/spool_impl.h"
+#include "pipeline/spool/staged.h"
 
 enum { SEGMENT = 2000, PER_FRAME = 5, CALLS_MAX = 4000 };
 
@@ -228,6 +229,17 @@ static void an_idle_stream_keeps_none(void **state)
     uint64_t unsettled = pass_until_spare(x);
 
     settle(x, unsettled, spool_cut(spool_reader(x->spool, 0)).seq - unsettled);
+    commit(x);
+    assert_int_equal(spares_on_disk(x), 0);
+}
+
+/* What is staged for partitions shares the disk. */
+static void where_others_lack_the_disk_it_keeps_none(void **state)
+{
+    struct fixture *x = *state;
+
+    pass_until_spare(x);
+    staged_lacks_disk(spool_reader(x->spool, 0));
     commit(x);
     assert_int_equal(spares_on_disk(x), 0);
 }
@@ -465,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_written_over_in_an_order_that_no_crash_can_break, setup, teardown),
         cmocka_unit_test_setup_teardown(there_are_never_more_than_two, setup, teardown),
         cmocka_unit_test_setup_teardown(an_idle_stream_keeps_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_others_lack_the_disk_it_keeps_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_is_closed_keeps_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_start_removes_what_a_crash_left, setup, teardown),
         cmocka_unit_test_setup_teardown(a_disk_that_is_full_gets_them_back, setup, teardown),
