@@ -478,10 +478,7 @@ static int exec_open(struct input **out, const void *conf, const struct input_en
 
 static int exec_start(struct input *in, struct err *e)
 {
-    const struct input_thread_conf conf = {
-        .stream = in->env.stream, .input = in->label, .run = run, .polls = true, .arg = in};
-
-    return input_thread_start(&in->reader.thread, &conf, e);
+    return pipe_reader_start(&in->reader, run, in, e);
 }
 
 static void exec_stop(struct input *in)
@@ -500,8 +497,6 @@ static void exec_close(struct input **inp)
 
     if (!in)
         return;
-    if (in->reader.thread)
-        input_thread_free(&in->reader.thread);
     pipe_reader_release(&in->reader);
     connection_release(&in->connection);
     mem_free(in->argv);

@@ -249,10 +249,7 @@ static int fifo_open(struct input **out, const void *conf, const struct input_en
 
 static int fifo_start(struct input *in, struct err *e)
 {
-    const struct input_thread_conf conf = {
-        .stream = in->env.stream, .input = in->label, .run = run, .polls = true, .arg = in};
-
-    return input_thread_start(&in->reader.thread, &conf, e);
+    return pipe_reader_start(&in->reader, run, in, e);
 }
 
 static void fifo_stop(struct input *in)
@@ -271,8 +268,6 @@ static void fifo_close(struct input **inp)
 
     if (!in)
         return;
-    if (in->reader.thread)
-        input_thread_free(&in->reader.thread);
     pipe_reader_release(&in->reader);
     connection_release(&in->connection);
     mem_free(in->path);

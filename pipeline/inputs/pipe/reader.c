@@ -39,8 +39,17 @@ void pipe_reader_init(struct pipe_reader *r, const struct input_env *env, const 
 
 void pipe_reader_release(struct pipe_reader *r)
 {
+    input_thread_free(&r->thread);
     window_release(&r->window);
     buf_release(&r->data);
+}
+
+int pipe_reader_start(struct pipe_reader *r, void (*run)(struct input_thread *t, void *arg), void *arg, struct err *e)
+{
+    const struct input_thread_conf conf = {
+        .stream = r->env->stream, .input = r->label, .run = run, .polls = true, .arg = arg};
+
+    return input_thread_start(&r->thread, &conf, e);
 }
 
 bool pipe_reader_wants(const struct pipe_reader *r)

@@ -25,7 +25,7 @@
 struct pipe_reader {
     const struct input_env *env;
     const char *label;
-    struct input_thread *thread; /* set by input_thread_start() */
+    struct input_thread *thread; /* set by pipe_reader_start() */
     char origin[300];
     struct window window;
     struct buf data;
@@ -38,7 +38,10 @@ struct pipe_reader {
 
 /* `origin`: what is known of all its records. What it is given outlives it. */
 void pipe_reader_init(struct pipe_reader *r, const struct input_env *env, const char *label, const char *origin);
-void pipe_reader_release(struct pipe_reader *r);
+void pipe_reader_release(struct pipe_reader *r); /* the thread, too, which has ended */
+
+MUST_CHECK int pipe_reader_start(struct pipe_reader *r, void (*run)(struct input_thread *t, void *arg), void *arg,
+                                 struct err *e);
 
 bool pipe_reader_wants(const struct pipe_reader *r);
 
