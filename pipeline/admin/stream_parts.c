@@ -240,7 +240,7 @@ static void inputs(struct page *p, const struct snapshot *snap, size_t stream)
         tells |= snap->inputs[i].health.has_connection || snap->inputs[i].health.error_ago >= 0;
     if (end - begin < 2 && !tells)
         return; /* the numbers of the stream say it all */
-    page_add(p, "<table class=\"inputs\"><tr><th>input</th><th></th><th>taken</th><th>waits</th><th>last "
+    page_add(p, "<table class=\"inputs\"><tr><th>input</th><th>source</th><th>taken</th><th>waits</th><th>last "
                 "error</th></tr>\n");
     for (size_t i = begin; i < end; i++)
         input_row(p, &snap->inputs[i].health);
