@@ -88,7 +88,7 @@ class Campaign:
             sns = {"sns": {"listen": f"127.0.0.1:{port}", "path": "/" + name, "topics": ["arn:aws:sns:us-east-1:123456789012:t"]}}
             streams["at-" + name] = stream(self.folder(name, 0), [sns])
         limits = {"memory": r.choice(["32MiB", "64MiB"])}
-        admin = {"listen": f"{r.choice(['127.0.0.1', '0.0.0.0'])}:{r.choice(self.admins)}", "token": r.choice(["a token of sixteen", "another of sixteen"])}
+        admin = {"listen": f"{r.choice(['127.0.0.1', '0.0.0.0'])}:{r.choice(self.admins)}", "token": r.choice(["a token of sixteen", "another of sixteen"]), "auth": "none"}
         return {"admin": admin, "shutdown": {"grace": "200ms"}, "log": {"level": r.choice(["info", "debug"])}, "limits": limits, "streams": streams}
 
     def put_some(self, client, streams):
