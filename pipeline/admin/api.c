@@ -403,7 +403,7 @@ int admin_api_status(struct engine *engine, nsec wall_now, struct buf *out)
     at(&p, "started_at", snap.engine.started);
     seconds(&p, "uptime_seconds", wall_now - snap.engine.started);
     truth(&p, "stopping", snap.engine.stopping);
-    text(&p, "api", snap.engine.api_address);
+    text(&p, "api", engine_listens(&snap.engine, "api"));
     count(&p, "streams", streams.count);
     open_object(&p, "health");
     for (enum stream_health h = STREAM_OK; h <= STREAM_BLOCKED; h++)

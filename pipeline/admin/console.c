@@ -105,9 +105,9 @@ static void overview(struct page *p, const struct snapshot *snap)
     page_add(p, "<div class=\"top\"><h1>sluice</h1><span class=\"soft\">");
     page_html(p, snap->engine.version);
     page_printf(p, " &middot; up %s", human_duration(snap->wall_now - snap->engine.started, up, sizeof(up)));
-    if (snap->engine.api_address) {
+    if (engine_listens(&snap->engine, "api")) {
         page_add(p, " &middot; API on ");
-        page_html(p, snap->engine.api_address);
+        page_html(p, engine_listens(&snap->engine, "api"));
     }
     page_add(p, "</span><span class=\"links soft\"><a href=\"/metrics\">metrics</a> &middot; "
                 "<a href=\"/readyz\">readyz</a> &middot; <a href=\"/api/status\">api</a></span></div>\n");

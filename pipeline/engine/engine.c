@@ -1,6 +1,6 @@
 /* The order in which the parts begin and end, and nothing else. Begin: from the back to the front, so that whoever
  * takes records in has somewhere to put them: committer, workers and delivery thread, then the streams with what
- * their spools hold, then inputs and API. End: inputs first, so that nothing new comes; then deliveries, within the
+ * their spools hold, then inputs and listeners. End: inputs first, so that nothing new comes; then deliveries, within the
  * grace time; then the threads, each after those that use it. Nothing needs the end: a process that is killed
  * leaves the same spool. */
 #include "pipeline/engine/engine.h"
@@ -64,19 +64,19 @@ static int start_streams(struct engine *en, struct err *e)
     for (size_t i = 0; i < en->settings->stream_count; i++)
         if (engine_add(en, &en->settings->streams[i], &es, e) < 0)
             return -1;
-    if (en->settings->api_used && !en->once && engine_open_api(en, e) < 0)
-        return -1;
+    for (size_t i = 0; i < en->settings->stream_count; i++)
+        if (engine_want_listeners(en, &en->settings->streams[i], e) < 0)
+            return -1;
     if (en->once && atomic_load(&en->unfinished) == 0 && !en->settings->spools_only)
         return err_set(e, ERR_CONFIG,
                        "nothing to read: --once needs a stream with an input that ends, such as tail, stdin or sqs "
                        "(docs/inputs.md)");
     TAILQ_FOREACH(es, &en->streams, link) /* nobody else knows them yet */
-        if (stream_inputs_start(&es->inputs, e) < 0)
+        if (stream_inputs_start(&es->standing, e) < 0 || stream_inputs_start(&es->inputs, e) < 0)
             return -1;
     TAILQ_FOREACH(es, &en->streams, link)
         engine_start_stream(en, es);
-    if (en->api)
-        api_start(en->api);
+    listeners_start(&en->listeners);
     TAILQ_FOREACH(es, &en->streams, link)
         stream_inputs_go(&es->inputs);
     TAILQ_FOREACH(es, &en->streams, link)
@@ -256,7 +256,7 @@ const char *engine_waits_for(const struct engine *en)
     return atomic_load(&en->waits_for);
 }
 
-/* As engine_drain_stream(), for all at once: the API as a whole, one barrier, one time for all deliveries. */
+/* As engine_drain_stream(), for all at once: a listener as a whole, one barrier, one time for all deliveries. */
 static void stop_intake(struct engine *en)
 {
     struct engine_stream *es;
@@ -266,8 +266,7 @@ static void stop_intake(struct engine *en)
     waits_for(en, "inputs");
     TAILQ_FOREACH(es, &en->streams, link) /* nobody changes it any more */
         stream_inputs_stop(&es->inputs);
-    if (en->api)
-        api_stop(en->api);
+    listeners_stop(&en->listeners);
 }
 
 /* True: all have stopped, by `until`. */
@@ -319,9 +318,7 @@ void engine_halt(struct engine *en)
 {
     stop_intake(en);
     (void)inputs_stopped(en, NSEC_NEVER);
-    waits_for(en, "requests of the API");
-    if (en->api)
-        api_end(en->api);
+    waits_for(en, "requests of clients");
     listeners_end(&en->listeners);
     waits_for(en, "the delivery thread");
     if (en->loop)
@@ -340,16 +337,14 @@ void engine_stop(struct engine **enp)
 {
     struct engine *en = *enp;
     struct engine_stream *es;
-    struct api *api;
 
     if (!en)
         return;
     engine_halt(en);
-    TAILQ_FOREACH(es, &en->streams, link)
+    TAILQ_FOREACH(es, &en->streams, link) {
+        stream_inputs_close(&es->standing);
         stream_inputs_close(&es->inputs);
-    api = en->api;
-    en->api = NULL;
-    api_close(&api);
+    }
     listeners_release(&en->listeners);
     http_agent_free(&en->agent);
     loop_set_release(&en->loops);
@@ -386,6 +381,16 @@ static size_t stream_count(struct engine *en)
     return n;
 }
 
+static void fill_listening(struct engine *en, struct engine_status *out)
+{
+    struct listeners_one one;
+    size_t n = 0;
+
+    for (size_t i = 0; listeners_at(&en->listeners, i, &one); i++)
+        if (one.ops->section)
+            out->listening[n++] = (struct engine_listening){one.ops->name, one.ops->section->address(one.l)};
+}
+
 void engine_status(struct engine *en, struct engine_status *out)
 {
     *out = (struct engine_status){
@@ -396,8 +401,8 @@ void engine_status(struct engine *en, struct engine_status *out)
         .memory_limit = en->memory.limit,
         .memory_used = atomic_load(&en->memory.used),
         .memory_peak = atomic_load(&en->memory.peak),
-        .api_address = en->api ? api_address(en->api) : NULL,
     };
+    fill_listening(en, out);
     pthread_mutex_lock(&en->lock);
     memcpy(out->reloads, en->reloads, sizeof(out->reloads));
     out->last_reload_failed = en->last_reload_failed;

@@ -105,9 +105,8 @@ MUST_CHECK int engine_settings_of(struct engine *en, const char *name, const str
 /* Is it there, and does it take in and deliver what comes? Not so when a change of its destinations has not come to its end. */
 bool engine_is_whole(struct engine *en, const char *name);
 
-/* Requests to the API have to be signed with the keys of `conf` from now on, also where the API comes later: borrowed until another one is
- * set. */
-void engine_set_api_keys(struct engine *en, const struct api_conf *conf);
+/* Listeners with a section go by that of `s`: those that are opened from now on, and at once those that are open. Borrowed until another one is set. */
+void engine_set_sections(struct engine *en, const struct settings *s, bool at_once);
 /* limits.memory from now on. What is held beyond a smaller one stays until it is done with; nothing more is taken before. */
 void engine_set_memory(struct engine *en, size_t limit);
 /* shutdown.grace from now on, for destinations that go (reopen.h). */

@@ -12,7 +12,7 @@
 #include "pipeline/base/buf.h"
 #include "pipeline/base/compiler.h"
 
-/* For api_stream.add_destination; `conf` is a struct stream_settings, `index` one of its destinations. Appends `,"S3DestinationDescription":{...}`... -1: out is full. */
+/* `conf` is a struct stream_settings, `index` one of its destinations. Appends `,"S3DestinationDescription":{...}`... -1: out is full. */
 MUST_CHECK int firehose_view_add(const void *conf, size_t index, const char *region, const char *account,
                                  struct buf *out);
 

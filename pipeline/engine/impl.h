@@ -2,8 +2,9 @@
  *
  *     engine.c    the whole: the order in which its parts begin and end
  *     streams.c   one stream: how it comes, changes and goes
+ *     inputs.c    its inputs: what they get, and how they begin
  *     changes.c   who may change it
- *     shares.c    what each has of memory and descriptors; the API
+ *     shares.c    what each has of memory and descriptors; the listeners
  *     views.c     who looks at them
  *     orders.c    who asks something of one: like a view, he counts as its user meanwhile
  *
@@ -18,7 +19,7 @@
  * What a view shows of the inputs is replaced while nobody has one: whoever replaces them waits until the stream has no users.
  *
  * All others have no list: what the delivery loop, the committer and the input loop hold of a stream hangs on the stream itself and is taken
- * off by stream_leave() and an input's stop(); the API has a table of its own, with the same rule (inputs/api/streams.h).
+ * off by stream_leave() and an input's stop(); what a listener knows of it is its input's affair (inputs/listener.h).
  *
  * Locks      `lock` is held for moments: never while a disk, a thread or a lock of somebody else is waited for.
  */
@@ -34,7 +35,6 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/engine/stream_inputs.h"
 #include "pipeline/http/agent/agent.h"
-#include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/listener.h"
 #include "pipeline/inputs/loop_set.h"
 #include "pipeline/spool/warm.h"
@@ -59,11 +59,11 @@ struct engine_stream {
     unsigned users;
     const struct stream_settings *conf; /* as it was opened: name and spool */
     struct stream *stream;
-    const struct stream_settings
-        *reads;        /* its inputs, `api` too, are these; as what follows, replaced while there are no users */
-    char *input_names; /* for people */
+    const struct stream_settings *reads; /* its inputs are these; as what follows, replaced while there are no users */
+    char *input_names;                   /* for people */
+    struct stream_inputs standing; /* those whose options stand in a section: they stay while others are replaced */
     struct stream_inputs inputs;
-    struct input_health api; /* of the input `api` */
+    uint32_t version; /* of its destination, when somebody last saw it */
     struct engine *engine;
     atomic_size_t unfinished;      /* of its inputs, with once: those that still read */
     struct descriptor_needs needs; /* its part of the engine's; guarded as they are */
@@ -93,14 +93,15 @@ struct engine {
     struct loop_set loops;
     struct listeners listeners;
     struct http_agent *agent;  /* for requests of inputs */
-    struct api *_Atomic api;   /* NULL until the first stream wants it; then it stays */
     struct budget descriptors; /* for tailed files; one counts as one */
     struct budget windows;     /* beside limits.memory; see UNZSTD_WINDOWS_SHARE */
 
-    pthread_mutex_t shares;        /* one at a time opens the API, and divides what there is; before `lock` */
-    struct descriptor_needs needs; /* of all that is there; guarded by shares */
-    size_t memory_limit;           /* likewise; limits.memory */
-    nsec grace;                    /* likewise; shutdown.grace */
+    pthread_mutex_t shares;          /* one at a time opens listeners, and divides what there is; before `lock` */
+    struct descriptor_needs needs;   /* of all that is there; guarded by shares */
+    size_t memory_limit;             /* likewise; limits.memory */
+    uint64_t request;                /* likewise; bytes of a large request to a listener */
+    const struct settings *sections; /* likewise; what its listeners have to go by now */
+    nsec grace;                      /* likewise; shutdown.grace */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a stream is idle, has given up, has a user less; the end has come; a change has ended */
@@ -108,7 +109,6 @@ struct engine {
     unsigned changes;                    /* that somebody is about to make */
     struct orphans orphans;
 
-    const struct api_conf *api_keys;  /* guarded by shares; NULL: those of the settings */
     uint64_t reloads[ENGINE_RELOADS]; /* guarded by lock, as are these two */
     bool last_reload_failed;
     nsec configured; /* wall */
@@ -131,16 +131,29 @@ MUST_CHECK int engine_take_descriptors(struct engine *en, struct engine_stream *
 /* As it was before, or (NULL) gone. */
 void engine_give_descriptors(struct engine *en, struct engine_stream *es, const struct stream_settings *conf,
                              const struct stream_settings *reads);
-/* It listens, and says that it is not ready until api_start(). At the start. */
-MUST_CHECK int engine_open_api(struct engine *en, struct err *e);
-/* The API is there, where `conf` wants it, and runs. */
-MUST_CHECK int engine_want_api(struct engine *en, const struct stream_settings *conf, struct err *e);
+/* Those that `conf` wants are there, and say that they are not ready until they are started. */
+MUST_CHECK int engine_want_listeners(struct engine *en, const struct stream_settings *conf, struct err *e);
 
 /* A stream with its inputs, open; nothing moves yet. -1: there is none. */
 MUST_CHECK int engine_add(struct engine *en, const struct stream_settings *conf, struct engine_stream **es,
                           struct err *e);
-/* It delivers, takes records from the API, and is seen. */
+/* It delivers, and is seen. */
 void engine_start_stream(struct engine *en, struct engine_stream *es);
+
+/* --- inputs.c --- */
+
+struct input_env engine_input_env(struct engine *en, struct engine_stream *es, const struct stream_settings *reads);
+/* Those whose options stand in a section. */
+MUST_CHECK int engine_open_standing(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+                                    struct stream_inputs *standing, struct err *e);
+/* The others. -1: what there is of them is to be stopped and closed as any others. */
+MUST_CHECK int engine_open_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+                                  struct stream_inputs *inputs, struct err *e);
+/* Opened and started; not shown to anybody yet. -1: they are closed. */
+MUST_CHECK int engine_begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
+                                   struct stream_inputs *fresh, struct err *e);
+/* With once: those that have not finished never will: they have stopped. */
+void engine_finish_inputs(struct engine_stream *es);
 
 /* --- streams.c, for reopen.c --- */
 
@@ -151,12 +164,9 @@ struct engine_late {
 
 /* Nothing comes in any more, and what came is safe; but for what is late. */
 struct engine_late engine_end_intake(struct engine *en, struct engine_stream *es, nsec mono);
-/* Opened and started; not shown to anybody yet. -1: they are closed. */
-MUST_CHECK int engine_begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
-                                   struct stream_inputs *fresh, struct err *e);
 struct stream_env engine_stream_env(struct engine *en);
-/* Nobody replaces its sinks meanwhile. */
-struct api_stream engine_api_stream(struct engine_stream *es);
+/* What its inputs may tell of it. It is open. */
+struct input_tale engine_tale(struct engine_stream *es);
 
 uint64_t engine_records_of(const struct engine_stream *es); /* that wait in its spool */
 /* Others may look at it. Locks: held. */

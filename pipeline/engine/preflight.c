@@ -26,7 +26,7 @@
 struct check {
     const struct settings *s;
     const struct settings *running; /* NULL: nothing runs */
-    bool api_listens;               /* that of `running` */
+    const struct engine_status *es; /* of what runs; NULL: its listeners are those of its settings */
     struct cfg_errors *found;
 };
 
@@ -175,16 +175,35 @@ static void check_tls(struct check *c, const char *server, const struct server_t
     server_tls_free(&t);
 }
 
+static bool listens_already(const struct check *c, const struct listener_ops *l)
+{
+    const struct listener_ops *its;
+
+    if (!c->running || c->es)
+        return c->es && engine_listens(c->es, l->name);
+    for (size_t i = 0; (its = settings_listener(c->running, i)); i++)
+        if (its == l)
+            return true;
+    return false;
+}
+
+static void check_listener(struct check *c, const struct listener_ops *l)
+{
+    const struct listener_place place = l->section->place(settings_section(c->s, l));
+
+    if (!listens_already(c, l) || !is_same(l->section->place(settings_section(c->running, l)).listen, place.listen))
+        check_free(c, l->name, place.listen);
+    check_tls(c, l->name, place.tls);
+}
+
 static void check_addresses(struct check *c)
 {
-    bool api_ours = c->running && c->api_listens && is_same(c->running->api.listen, c->s->api.listen);
+    const struct listener_ops *l;
 
-    if (c->s->api_used && !api_ours)
-        check_free(c, "api", c->s->api.listen);
+    for (size_t i = 0; (l = settings_listener(c->s, i)); i++)
+        check_listener(c, l);
     if (c->s->http_listen && !c->running) /* a reload has it already (reload_conf.prepare) */
         check_free(c, "admin", c->s->http_listen);
-    if (c->s->api_used)
-        check_tls(c, "api", &c->s->api.tls);
     if (c->s->http_listen)
         check_tls(c, "admin", &c->s->admin_tls);
 }
@@ -303,7 +322,7 @@ static void check_stream(struct check *c, const struct stream_settings *st)
 
 void preflight_check(const struct settings *s, const struct settings *running, struct cfg_errors *found)
 {
-    struct check c = {.s = s, .running = running, .api_listens = running && running->api_used, .found = found};
+    struct check c = {.s = s, .running = running, .found = found};
 
     check_process(&c);
     check_data_dir(&c);
@@ -314,10 +333,10 @@ void preflight_check(const struct settings *s, const struct settings *running, s
         check_stream(&c, &s->streams[i]);
 }
 
-void preflight_check_changes(const struct settings *s, const struct settings *running, bool api_listens,
+void preflight_check_changes(const struct settings *s, const struct settings *running, const struct engine_status *es,
                              const struct settings_diff *d, struct cfg_errors *found)
 {
-    struct check c = {.s = s, .running = running, .api_listens = api_listens, .found = found};
+    struct check c = {.s = s, .running = running, .es = es, .found = found};
 
     check_process(&c);
     check_addresses(&c);
@@ -428,10 +447,10 @@ static int describe_outlet(const struct settings *s, const struct stream_setting
 
 int preflight_describe(const struct settings *s, const struct stream_settings *st, struct buf *out)
 {
-    if (buf_printf(out, "%s: %s", st->name, st->api ? "api" : "") < 0)
+    if (buf_printf(out, "%s: ", st->name) < 0)
         return -1;
     for (size_t i = 0; i < st->input_count; i++)
-        if (buf_printf(out, "%s%s", i || st->api ? ", " : "", st->inputs[i].ops->name) < 0)
+        if (buf_printf(out, "%s%s", i ? ", " : "", st->inputs[i].ops->name) < 0)
             return -1;
     if (buf_add_str(out, st->memory ? " -> (in memory) -> " : " -> ") < 0)
         return -1;

@@ -4,6 +4,7 @@
 
 #include "pipeline/base/child.h"
 #include "pipeline/base/limits.h"
+#include "pipeline/engine/stream_inputs.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -57,29 +58,31 @@ struct descriptor_needs process_needs_of(const struct stream_settings *st, const
     return (struct descriptor_needs){.streams =
                                          settings_outlet_count(st), /* each delivers at least one batch at a time */
                                      .sockets = sockets,
-                                     .reading = in->input_count > 0,
-                                     .inputs = in->input_count,
+                                     .reading = stream_inputs_want_loop(in->inputs, in->input_count),
+                                     .inputs = in->input_count - settings_standing(in),
                                      .deliveries = deliveries,
                                      .partitioned = partitioned};
 }
 
-struct descriptor_needs process_needs_of_api(const struct api_conf *api)
+struct descriptor_needs process_needs_of_listener(const struct settings *s, const struct listener_ops *l)
 {
-    return (struct descriptor_needs){.connections = (size_t)api->connections,
-                                     .threads = api->threads > 0 ? (size_t)api->threads : process_cores()};
+    const struct listener_needs n = l->section->needs(settings_section(s, l));
+
+    return (struct descriptor_needs){.connections = n.connections, .threads = n.threads};
 }
 
 int process_check_descriptors(const struct settings *s, bool once, struct err *e)
 {
     struct descriptor_needs n = process_descriptors(), one;
+    const struct listener_ops *l;
     size_t least;
 
     for (size_t i = 0; i < s->stream_count; i++) {
         one = process_needs_of(&s->streams[i], &s->streams[i]);
         descriptors_add(&n, &one);
     }
-    if (s->api_used && !once) {
-        one = process_needs_of_api(&s->api);
+    for (size_t i = 0; !once && (l = settings_listener(s, i)); i++) {
+        one = process_needs_of_listener(s, l);
         descriptors_add(&n, &one);
     }
     least = descriptors_least(&n);
@@ -106,13 +109,15 @@ static uint64_t stack_bytes(void)
 
 static uint64_t memory_needed(const struct settings *s)
 {
-    size_t workers = !s->api_used ? 0 : s->api.threads > 0 ? (size_t)s->api.threads : process_cores();
-    uint64_t threads = PROCESS_THREADS + process_cores() + workers, loops = 0, of_inputs = 0;
+    uint64_t threads = PROCESS_THREADS + process_cores(), loops = 0, of_inputs = 0;
+    const struct listener_ops *l;
 
+    for (size_t i = 0; (l = settings_listener(s, i)); i++)
+        threads += l->section->needs(settings_section(s, l)).threads;
     for (size_t i = 0; i < s->stream_count; i++) {
         const struct stream_settings *st = &s->streams[i];
 
-        loops += st->input_count > 0;
+        loops += stream_inputs_want_loop(st->inputs, st->input_count);
         for (size_t j = 0; j < st->input_count; j++)
             of_inputs += st->inputs[j].ops->threads ? st->inputs[j].ops->threads(st->inputs[j].conf) : 0;
     }

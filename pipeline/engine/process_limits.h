@@ -20,9 +20,9 @@ size_t process_cores(void);
 
 /* How many descriptors there are now, of how many, with the soft limit raised to the hard one; nobody needs any yet. */
 struct descriptor_needs process_descriptors(void);
-/* What one stream needs, which reads the inputs of `in`; what the API does. */
+/* What one stream needs, which reads the inputs of `in`; what a listener with a section does. */
 struct descriptor_needs process_needs_of(const struct stream_settings *st, const struct stream_settings *in);
-struct descriptor_needs process_needs_of_api(const struct api_conf *api);
+struct descriptor_needs process_needs_of_listener(const struct settings *s, const struct listener_ops *l);
 
 /* -1: what is needed, what there is and how to raise it. */
 MUST_CHECK int process_check_descriptors(const struct settings *s, bool once, struct err *e);

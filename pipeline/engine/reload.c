@@ -159,7 +159,7 @@ static struct settings *check(struct reload *r, struct settings_diff *d, struct 
     insist(r, d);
     engine_status(r->conf.engine, &es);
     if (cfg_errors_count(found) == 0)
-        preflight_check_changes(s, running, es.api_address != NULL, d, found);
+        preflight_check_changes(s, running, &es, d, found);
     if (cfg_errors_count(found) == 0)
         prepare(r, s, d, found);
     if (cfg_errors_count(found) > 0)
@@ -190,7 +190,7 @@ static void log_streams(const struct settings_diff *d)
 /* What the file says is in effect from here on, but for the end of what is gone. */
 static void adopt(struct reload *r, const struct settings *now)
 {
-    engine_set_api_keys(r->conf.engine, &now->api);
+    engine_set_sections(r->conf.engine, now, true);
     if (r->conf.at_once)
         r->conf.at_once(r->conf.ctx, now);
     for (size_t i = 0; i < now->stream_count; i++) { /* its text is what the stream runs already */
@@ -229,20 +229,17 @@ static enum reload_result take_effect(struct reload *r, const char *by, struct s
 {
     nsec begun = clock_mono();
     enum reload_result result;
-    struct engine_status es;
     struct err e;
 
     keep(r, s);
     log_streams(d);
     doing(r, "streams begin, and change");
-    engine_status(r->conf.engine, &es);
-    if (!es.api_address) /* where it begins to listen now, nobody gets in by the keys of before */
-        engine_set_api_keys(r->conf.engine, &s->api);
+    engine_set_sections(r->conf.engine, s, false); /* who begins to listen now lets nobody in by the keys of before */
     engine_set_memory(r->conf.engine, s->memory_limit); /* what begins has its part of it */
     engine_set_grace(r->conf.engine, s->shutdown_grace);
     result = reload_steps_take(&r->steps, d, out, &e);
     if (result != RELOAD_DONE) {
-        engine_set_api_keys(r->conf.engine, &r->running->api);
+        engine_set_sections(r->conf.engine, r->running, true);
         engine_set_memory(r->conf.engine, r->running->memory_limit);
         engine_set_grace(r->conf.engine, r->running->shutdown_grace);
         take_back_prepared(r);

@@ -1,7 +1,7 @@
 /* reopen.c -- a stream whose destinations are others, by name: a reader of the log comes or goes, and that is done where the log is opened.
  *
  * So the stream ends and begins again within the program, as it would with it: inputs end, what they appended is safe, deliveries are given
- * up where they are, and go on from the log. Meanwhile the API says that it should be tried again, and nobody sees the
+ * up where they are, and go on from the log. Meanwhile a listener with a section (the API) says that it should be tried again, and nobody sees the
  * stream. Before that, a destination that goes gets what waits for it, as long as there is time; what is left stays in the spool.
  * When it cannot begin as it is to be, it begins again as it was.
  */
@@ -123,8 +123,6 @@ static int begin(struct engine *en, struct engine_stream *es, const struct strea
 /* Nothing can begin: the stream is gone, as one that was removed, and what it holds is in its spool. */
 static void give_away(struct engine *en, struct engine_stream *es)
 {
-    if (en->api)
-        api_remove_stream(en->api, es->conf->name);
     engine_close_stream(en, es);
     pthread_mutex_lock(&en->lock);
     TAILQ_REMOVE(&en->streams, es, link);
@@ -136,16 +134,14 @@ static void give_away(struct engine *en, struct engine_stream *es)
 static void show(struct engine *en, struct engine_stream *es, const struct engine_pauses *p,
                  enum engine_stream_state state)
 {
+    const struct input_env env = engine_input_env(en, es, es->reads);
+
     es->ended = es->gives_up = false;
     pauses_again(es->stream, p);
     stream_start(es->stream);
     stream_event(es->stream, clock_wall(), "reloaded: its destinations are others");
     engine_set_state(en, es, state);
-    if (en->api && es->reads->api) {
-        struct api_stream as = engine_api_stream(es);
-
-        api_reopen_stream(en->api, &as);
-    }
+    stream_inputs_resume(&es->standing, &env);
 }
 
 /* -1: it takes nothing in, or delivers nothing, until it is asked to change again. */

@@ -1,20 +1,19 @@
-/* What the process may have is divided among the streams and the API: memory between the way in and the way out, and a part of the way in
+/* What the process may have is divided among the streams and the listeners: memory between the way in and the way out, and a part of the way in
  * for inputs that read as fast as they can; descriptors between deliveries, clients and tailed files. It is divided anew whenever a stream
- * comes, changes or goes, and when the API comes. Who holds more than his new share keeps what he has, and gets nothing more until he has
+ * comes, changes or goes, and when a listener with a section comes. Who holds more than his new share keeps what he has, and gets nothing more until he has
  * given enough back; that what is configured gets through at all is checked before. */
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
 #include "pipeline/engine/impl.h"
 #include "pipeline/engine/process_limits.h"
-#include "pipeline/inputs/servers.h"
 
-/* With an API there is room for a large request. */
-static void share_memory(struct engine *en, bool api)
+/* There is room for a large request to a listener. */
+static void share_memory(struct engine *en)
 {
-    size_t whole = en->memory_limit, intake = settings_intake(whole, api), reading = intake;
+    size_t whole = en->memory_limit, intake = settings_intake(whole, en->request), reading = intake;
 
-    if (api)
-        reading = intake > API_REQUEST_MEMORY + READ_LEAST ? intake - API_REQUEST_MEMORY : READ_LEAST;
+    if (en->request > 0)
+        reading = intake > en->request + READ_LEAST ? intake - en->request : READ_LEAST;
     budget_resize(&en->intake, intake);
     budget_resize(&en->outgo, whole - intake);
     budget_resize(&en->reading, reading);
@@ -52,6 +51,8 @@ struct input_ahead engine_share_ahead(struct engine *en, const struct engine_str
 
 void engine_share_begin(struct engine *en)
 {
+    const struct listener_ops *l;
+
     for (size_t i = 0; i < en->settings->stream_count; i++)
         en->ahead_wanted += ahead_of(&en->settings->streams[i]);
     en->needs = process_descriptors();
@@ -63,7 +64,9 @@ void engine_share_begin(struct engine *en)
     budget_init_part(&en->intake, &en->memory, 0);
     budget_init_part(&en->outgo, &en->memory, 0);
     budget_init_part(&en->reading, &en->intake, 0);
-    share_memory(en, en->settings->api_used && !en->once);
+    en->sections = en->settings;
+    en->request = en->once ? 0 : settings_request(en->settings, &l);
+    share_memory(en);
     en->warm = warm_store_new(&en->memory, en->memory_limit / WARM_SHARE);
     budget_reclaims(&en->intake, warm_give_back, en->warm);
     budget_reclaims(&en->outgo, warm_give_back, en->warm);
@@ -77,7 +80,7 @@ void engine_set_memory(struct engine *en, size_t limit)
         budget_resize(&en->memory, limit);
         budget_resize(&en->windows, limit / UNZSTD_WINDOWS_SHARE);
         warm_store_resize(en->warm, limit / WARM_SHARE);
-        share_memory(en, en->api != NULL);
+        share_memory(en);
     }
     pthread_mutex_unlock(&en->shares);
 }
@@ -99,14 +102,25 @@ nsec engine_grace(struct engine *en)
     return grace;
 }
 
+/* Of the connections that there can be. */
+static size_t share_of(const struct engine *en, const struct listener_ops *l, size_t connections)
+{
+    size_t own = process_needs_of_listener(en->settings, l).connections, all = en->needs.connections;
+    size_t part = all > own ? connections * own / all : connections;
+
+    return part > 0 ? part : 1;
+}
+
 /* Locks: en->shares held. */
 static struct descriptor_shares share_descriptors(struct engine *en)
 {
     struct descriptor_shares shares = descriptors_share(&en->needs);
+    struct listeners_one one;
 
     budget_resize(&en->descriptors, shares.tail);
-    if (en->api)
-        api_limit_connections(en->api, shares.connections);
+    for (size_t i = 0; listeners_at(&en->listeners, i, &one); i++)
+        if (one.ops->section)
+            one.ops->section->limit(one.l, share_of(en, one.ops, shares.connections));
     return shares;
 }
 
@@ -149,61 +163,57 @@ void engine_give_descriptors(struct engine *en, struct engine_stream *es, const 
     (void)!engine_take_descriptors(en, es, conf, reads, &e);
 }
 
-/* The API's server counts as one more that needs descriptors; clients get fewer connections where there are few. */
-static void share_with_api(struct engine *en, struct api *api)
+/* It counts as one more that needs descriptors; clients get fewer connections where there are few. */
+static void share_with(struct engine *en, const struct listener_ops *l)
 {
-    struct descriptor_needs needs = process_needs_of_api(&en->settings->api);
-    struct descriptor_shares shares;
+    const struct listener_needs own = l->section->needs(settings_section(en->settings, l));
+    struct descriptor_needs needs = process_needs_of_listener(en->settings, l);
+    size_t connections;
 
-    share_memory(en, true);
+    if (own.request > en->request)
+        en->request = own.request;
+    share_memory(en);
     descriptors_add(&en->needs, &needs);
-    en->api = api;
-    shares = share_descriptors(en);
-    if (shares.connections < needs.connections)
-        log_warn("fewer connections to the API than api.connections says: the limit of open files is too low",
-                 KU("connections", shares.connections), KU("limit", en->needs.limit),
+    connections = share_of(en, l, share_descriptors(en).connections);
+    if (connections < needs.connections)
+        log_warn("fewer connections to a listener than its `connections` says: the limit of open files is too low",
+                 KS("listener", l->name), KU("connections", connections), KU("limit", en->needs.limit),
                  KS("hint", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
 }
 
-/* Locks: en->shares held, but for the start. */
-int engine_open_api(struct engine *en, struct err *e)
+/* It listens, and says that it is not ready. Locks: en->shares held, but for the start. */
+static int open_listener(struct engine *en, const struct listener_ops *l, struct err *e)
 {
-    struct api *api;
-
-    if (api_open(&api, &en->settings->api, en->settings->base_dir, servers_of(&en->listeners), &en->intake, e) < 0)
+    if (listeners_open(&en->listeners, l, settings_section(en->settings, l), e) < 0)
         return -1;
-    if (http_servers_start(servers_of(&en->listeners), e) < 0) {
-        api_leave(api, servers_of(&en->listeners));
-        api_close(&api);
-        return -1;
-    }
-    if (en->api_keys)
-        api_set_keys(api, en->api_keys);
-    share_with_api(en, api);
+    l->section->change(listeners_find(&en->listeners, l), settings_section(en->sections, l));
+    share_with(en, l);
     return 0;
 }
 
-void engine_set_api_keys(struct engine *en, const struct api_conf *conf)
-{
-    pthread_mutex_lock(&en->shares);
-    en->api_keys = conf;
-    if (en->api)
-        api_set_keys(en->api, conf);
-    pthread_mutex_unlock(&en->shares);
-}
-
-int engine_want_api(struct engine *en, const struct stream_settings *conf, struct err *e)
+int engine_want_listeners(struct engine *en, const struct stream_settings *conf, struct err *e)
 {
     int rc = 0;
 
-    if (!conf->api || en->once)
-        return 0;
     pthread_mutex_lock(&en->shares);
-    if (!en->api) {
-        rc = engine_open_api(en, e);
-        if (rc == 0)
-            api_start(en->api);
+    for (size_t i = 0; rc == 0 && !en->once && i < settings_standing(conf); i++) {
+        const struct listener_ops *l = conf->inputs[i].ops->section;
+
+        if (!listeners_find(&en->listeners, l))
+            rc = open_listener(en, l, e);
     }
     pthread_mutex_unlock(&en->shares);
     return rc;
+}
+
+void engine_set_sections(struct engine *en, const struct settings *s, bool at_once)
+{
+    struct listeners_one one;
+
+    pthread_mutex_lock(&en->shares);
+    en->sections = s;
+    for (size_t i = 0; at_once && listeners_at(&en->listeners, i, &one); i++)
+        if (one.ops->section)
+            one.ops->section->change(one.l, settings_section(s, one.ops));
+    pthread_mutex_unlock(&en->shares);
 }

@@ -17,8 +17,11 @@
 #include "pipeline/engine/orphans.h"
 #include "pipeline/inputs/health.h"
 
+#include "pipeline/base/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct cfg_node;
 struct engine;
@@ -33,7 +36,9 @@ struct engine_status {
     bool stopping;
     size_t streams;
     size_t memory_limit, memory_used, memory_peak; /* of the budgets */
-    const char *api_address;                       /* NULL when there is none */
+    struct engine_listening {
+        const char *name, *address;
+    } listening[LISTENERS_MAX]; /* of the listeners with a section those that are open; name NULL: none */
     uint64_t reloads[ENGINE_RELOADS];
     bool last_reload_failed; /* or was refused */
     nsec configured; /* wall; since when the configuration is in effect: the start, or the last reload that was done */
@@ -53,6 +58,14 @@ struct engine_view {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+/* Where the listener of this name listens: "127.0.0.1:4573". NULL: it is not open. */
+static inline const char *engine_listens(const struct engine_status *s, const char *name)
+{
+    for (size_t i = 0; i < LISTENERS_MAX && s->listening[i].name; i++)
+        if (strcmp(s->listening[i].name, name) == 0)
+            return s->listening[i].address;
+    return NULL;
+}
 void engine_note_reload(struct engine *e, enum engine_reload how, nsec wall_now);
 void engine_view_take(struct engine *e, struct engine_view *out);
 void engine_view_release(struct engine_view *v);

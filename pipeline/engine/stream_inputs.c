@@ -37,19 +37,28 @@ static int open_one(struct stream_inputs *si, const struct input_settings *is, c
     return 0;
 }
 
-int stream_inputs_open(struct stream_inputs *si, const struct stream_settings *s, const struct input_env *env,
-                       struct loop_set *loops, struct err *e)
+int stream_inputs_open(struct stream_inputs *si, const struct input_settings *some, size_t n,
+                       const struct input_env *env, struct loop_set *loops, struct err *e)
 {
-    *si = (struct stream_inputs){.stream = s->name, .loops = loops};
-    if (s->input_count == 0)
+    *si = (struct stream_inputs){.stream = env->stream, .loops = loops};
+    if (n == 0)
         return 0;
-    if (loop_set_take(loops, &si->loop, clock_mono(), e) < 0)
-        return err_wrap(e, "stream `%s`: inputs", s->name);
-    si->list = mem_array(s->input_count, sizeof(*si->list));
-    for (size_t i = 0; i < s->input_count; i++)
-        if (open_one(si, &s->inputs[i], env, e) < 0)
+    if (stream_inputs_want_loop(some, n) && loop_set_take(loops, &si->loop, clock_mono(), e) < 0)
+        return err_wrap(e, "stream `%s`: inputs", si->stream);
+    si->list = mem_array(n, sizeof(*si->list));
+    for (size_t i = 0; i < n; i++)
+        if (open_one(si, &some[i], env, e) < 0)
             return -1;
     return 0;
+}
+
+bool stream_inputs_want_loop(const struct input_settings *some, size_t n)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++)
+        any = any || some[i].ops->loop;
+    return any;
 }
 
 int stream_inputs_start(struct stream_inputs *si, struct err *e)
@@ -98,6 +107,23 @@ bool stream_inputs_stopped(struct stream_inputs *si, nsec until)
     return true;
 }
 
+void stream_inputs_await_stopped(struct stream_inputs *si)
+{
+    while (!stream_inputs_stopped(si, NSEC_NEVER))
+        ;
+}
+
+void stream_inputs_resume(struct stream_inputs *si, const struct input_env *env)
+{
+    for (; si->started < si->count; si->started++) {
+        struct stream_input *in = &si->list[si->started];
+
+        in->env = *env;
+        in->env.health = &in->health;
+        in->ops->resume(in->in, &in->env);
+    }
+}
+
 void stream_inputs_close(struct stream_inputs *si)
 {
     while (si->count > 0) {
@@ -113,7 +139,7 @@ void stream_inputs_close(struct stream_inputs *si)
 
 char *stream_inputs_names(const struct stream_settings *s)
 {
-    char *names = mem_strdup(s->api ? "api" : "");
+    char *names = mem_strdup("");
 
     for (size_t i = 0; i < s->input_count; i++) {
         char *longer = mem_printf("%s%s%s", names, *names ? ", " : "", s->inputs[i].ops->name);

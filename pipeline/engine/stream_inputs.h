@@ -1,4 +1,5 @@
-/* stream_inputs.h -- the inputs of one stream and the loop that they run on: opened, started, watched and stopped together.
+/* stream_inputs.h -- some inputs of one stream and the loop that they run on: opened, started, watched and stopped together. A stream has two sets
+ * of them: those that are replaced together, and those that stay meanwhile (input_ops.section).
  *
  *     open     what they need is there, or what is missing is said; nothing runs
  *     start    they are ready, and the loop is held: a thread that a disk keeps holds up no start
@@ -32,7 +33,7 @@ struct stream_input {
 struct stream_inputs {
     const char *stream;
     struct loop_set *loops;
-    struct input_loop *loop; /* NULL: there are no inputs */
+    struct input_loop *loop; /* NULL: none of them wants one */
     struct stream_input *list;
     size_t count, started;
     size_t finite;     /* of them, those that end by themselves with --once */
@@ -41,8 +42,9 @@ struct stream_inputs {
 };
 
 /* `env`: what all of them get, but for the loop. When it fails, what there is is closed as any other. */
-MUST_CHECK int stream_inputs_open(struct stream_inputs *si, const struct stream_settings *s,
+MUST_CHECK int stream_inputs_open(struct stream_inputs *si, const struct input_settings *some, size_t n,
                                   const struct input_env *env, struct loop_set *loops, struct err *e);
+bool stream_inputs_want_loop(const struct input_settings *some, size_t n);
 MUST_CHECK int stream_inputs_start(struct stream_inputs *si, struct err *e);
 void stream_inputs_go(struct stream_inputs *si);
 /* `start: end` means the end as it is now: waits for the first looks, but for none that is kept at one file. */
@@ -50,6 +52,9 @@ void stream_inputs_await_begin(struct stream_inputs *si);
 
 void stream_inputs_stop(struct stream_inputs *si); /* again: nothing */
 MUST_CHECK bool stream_inputs_stopped(struct stream_inputs *si, nsec until);
+void stream_inputs_await_stopped(struct stream_inputs *si); /* as long as it takes */
+/* Those whose options stand in a section: they have stopped, and go on with `env`. */
+void stream_inputs_resume(struct stream_inputs *si, const struct input_env *env);
 void stream_inputs_close(struct stream_inputs *si);
 
 /* "api, tail": for people; the caller frees it. */

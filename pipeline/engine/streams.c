@@ -3,7 +3,7 @@
  *
  *     open     name and descriptors are taken, the spool is read, destinations and inputs are opened; then the inputs start, and the
  *              deliveries. Until they do nothing has moved, so whatever fails before is taken back without a trace.
- *     drain    the API turns its puts away, inputs stop, what they appended becomes safe. Then open batches are due
+ *     drain    inputs stop, what they appended becomes safe. Then open batches are due
  *              at once, and deliveries are waited for. What they cannot get rid of stays in the spool.
  *     replace  sinks: what was sealed goes on as it was begun, what comes is sealed for the new ones. Inputs: the old ones end, and what
  *              they appended is safe, with their positions, before the new ones look where to begin.
@@ -15,7 +15,6 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/human.h"
-#include "pipeline/engine/firehose_view.h"
 #include "pipeline/engine/impl.h"
 #include "pipeline/engine/pauses.h"
 #include "pipeline/engine/reopen.h"
@@ -33,25 +32,6 @@ static void on_stream_news(void *ctx)
     engine_tell(ctx);
 }
 
-/* Any thread. */
-static void on_input_finished(void *ctx)
-{
-    struct engine_stream *es = ctx;
-
-    atomic_fetch_sub(&es->unfinished, 1);
-    if (atomic_fetch_sub(&es->engine->unfinished, 1) == 1)
-        engine_tell(es->engine);
-}
-
-/* Those that have not finished never will: they have stopped. */
-static void finish_inputs(struct engine_stream *es)
-{
-    size_t n = atomic_exchange(&es->unfinished, 0);
-
-    if (n > 0 && atomic_fetch_sub(&es->engine->unfinished, n) == n)
-        engine_tell(es->engine);
-}
-
 /* The name is taken from here on. NULL: it is taken. */
 static struct engine_stream *enlist(struct engine *en, const struct stream_settings *conf, struct err *e)
 {
@@ -64,60 +44,21 @@ static struct engine_stream *enlist(struct engine *en, const struct stream_setti
         es = mem_alloc(sizeof(*es));
         es->conf = es->reads = conf;
         es->engine = en;
-        input_health_init(&es->api, "api", 0);
         TAILQ_INSERT_TAIL(&en->streams, es, link);
     }
     pthread_mutex_unlock(&en->lock);
     return es;
 }
 
-/* -1: what there is of them is to be stopped and closed as any others. */
-static int open_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
-                       struct stream_inputs *inputs, struct err *e)
-{
-    struct stream *st = es->stream;
-    const struct input_env env = {
-        .stream = es->conf->name,
-        .spool = st->spool,
-        .budget = &en->reading,
-        .ahead = engine_share_ahead(en, es, reads),
-        .windows = &en->windows,
-        .descriptors = &en->descriptors,
-        .metrics = &st->outlets[0].metrics,
-        .pushback = &st->intake.pushback,
-        .pace = &st->pace,
-        .listeners = &en->listeners,
-        .agent = en->agent,
-        .base_dir = en->settings->base_dir,
-        .seals = es->conf->at_source ? &st->outlets[0].source_journal : NULL,
-        .once = en->once,
-        .finished = on_input_finished,
-        .ctx = es,
-    };
-
-    int rc = stream_inputs_open(inputs, reads, &env, &en->loops, e);
-
-    if (rc < 0 && listeners_let_go(&en->listeners)) { /* what it wants waits for one that does not come back, perhaps */
-        stream_inputs_close(inputs);
-        rc = stream_inputs_open(inputs, reads, &env, &en->loops, e);
-    }
-    if (rc < 0)
-        return -1;
-    atomic_store(&es->unfinished, inputs->finite);
-    atomic_fetch_add(&en->unfinished, inputs->finite);
-    return 0;
-}
-
 /* Nothing of it was started, or its deliveries have given up. */
 static void take_away(struct engine *en, struct engine_stream *es)
 {
-    if (en->api)
-        api_remove_stream(en->api, es->conf->name);
     pthread_mutex_lock(&en->lock);
     es->state = STATE_CLOSING; /* from here on nobody looks at it */
     while (es->users > 0)
         pthread_cond_wait(&en->changed, &en->lock);
     pthread_mutex_unlock(&en->lock);
+    stream_inputs_close(&es->standing);
     stream_inputs_close(&es->inputs);
     if (es->stream)
         stream_leave(es->stream);
@@ -132,9 +73,10 @@ static void take_away(struct engine *en, struct engine_stream *es)
 static void take_back(struct engine *en, struct engine_stream *es)
 {
     stream_inputs_stop(&es->inputs);
-    while (!stream_inputs_stopped(&es->inputs, NSEC_NEVER))
-        ;
-    finish_inputs(es);
+    stream_inputs_await_stopped(&es->inputs);
+    stream_inputs_stop(&es->standing);
+    stream_inputs_await_stopped(&es->standing);
+    engine_finish_inputs(es);
     committer_barrier(en->committer);
     take_away(en, es);
 }
@@ -161,7 +103,8 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
         return -1;
     es->input_names = stream_inputs_names(conf);
     if (engine_take_descriptors(en, es, conf, conf, e) < 0 || stream_open(&es->stream, conf, &env, e) < 0 ||
-        open_inputs(en, es, conf, &es->inputs, e) < 0) {
+        engine_open_standing(en, es, conf, &es->standing, e) < 0 ||
+        engine_open_inputs(en, es, conf, &es->inputs, e) < 0) {
         take_back(en, es);
         return -1;
     }
@@ -169,44 +112,23 @@ int engine_add(struct engine *en, const struct stream_settings *conf, struct eng
     return 0;
 }
 
-struct api_stream engine_api_stream(struct engine_stream *es)
-{
-    struct stream *st = es->stream;
-    const struct generation *g = st->outlets[0].generations.newest;
-    const struct stream_settings *conf = settings_whole(g->conf);
-
-    return (struct api_stream){
-        .name = st->conf->name,
-        .spool = st->spool,
-        .metrics = &st->outlets[0].metrics,
-        .health = &es->api,
-        .pushback = &st->intake.pushback,
-        .created = st->created,
-        .add_destination = firehose_view_add,
-        .conf = conf,
-        .destinations = settings_outlet_count(conf),
-        .version = g->version,
-    };
-}
-
-static void show_to_api(struct engine *en, struct engine_stream *es)
-{
-    if (en->api && es->reads->api) {
-        struct api_stream as = engine_api_stream(es);
-
-        api_add_stream(en->api, &as);
-    }
-}
-
 void engine_start_stream(struct engine *en, struct engine_stream *es)
 {
     stream_start(es->stream);
     stream_event(es->stream, clock_wall(), "started");
-    show_to_api(en, es);
     pthread_mutex_lock(&en->lock);
     orphans_remove(&en->orphans, es->conf->name);
     es->state = STATE_OPEN;
     pthread_mutex_unlock(&en->lock);
+}
+
+/* Those that it wants run. */
+static int want_listeners(struct engine *en, const struct stream_settings *conf, struct err *e)
+{
+    if (engine_want_listeners(en, conf, e) < 0)
+        return -1;
+    listeners_start(&en->listeners);
+    return 0;
 }
 
 static int open_stream(struct engine *en, const struct stream_settings *conf, const struct engine_pauses *paused,
@@ -214,11 +136,11 @@ static int open_stream(struct engine *en, const struct stream_settings *conf, co
 {
     struct engine_stream *es;
 
-    if (engine_want_api(en, conf, e) < 0)
+    if (want_listeners(en, conf, e) < 0)
         return err_wrap(e, "stream `%s`", conf->name);
     if (engine_add(en, conf, &es, e) < 0)
         return -1;
-    if (stream_inputs_start(&es->inputs, e) < 0) {
+    if (stream_inputs_start(&es->standing, e) < 0 || stream_inputs_start(&es->inputs, e) < 0) {
         take_back(en, es);
         return -1;
     }
@@ -300,30 +222,8 @@ int engine_replace_sinks(struct engine *en, const struct stream_settings *conf, 
     }
     if (rc == 0)
         stream_event(es->stream, clock_wall(), "reloaded: destination, transforms or buffer are new");
-    if (rc == 0 && en->api && es->reads->api) {
-        struct api_stream as = engine_api_stream(es);
-
-        api_change_stream(en->api, &as);
-    }
     end_stream_change(en, es, before);
     return rc;
-}
-
-int engine_begin_inputs(struct engine *en, struct engine_stream *es, const struct stream_settings *reads,
-                        struct stream_inputs *fresh, struct err *e)
-{
-    if (open_inputs(en, es, reads, fresh, e) == 0 && stream_inputs_start(fresh, e) == 0) {
-        stream_inputs_go(fresh);
-        stream_inputs_await_begin(fresh);
-        return 0;
-    }
-    stream_inputs_stop(fresh);
-    while (!stream_inputs_stopped(fresh, NSEC_NEVER))
-        ;
-    finish_inputs(es);
-    committer_barrier(en->committer);
-    stream_inputs_close(fresh);
-    return -1;
 }
 
 /* Those that were there, which nobody looks at any more. */
@@ -344,6 +244,48 @@ static struct stream_inputs exchange_inputs(struct engine *en, struct engine_str
     pthread_mutex_unlock(&en->lock);
     mem_free(old_names);
     return old;
+}
+
+static struct stream_inputs exchange_standing(struct engine *en, struct engine_stream *es,
+                                              const struct stream_inputs *fresh)
+{
+    struct stream_inputs old;
+
+    pthread_mutex_lock(&en->lock);
+    while (es->users > 0)
+        pthread_cond_wait(&en->changed, &en->lock);
+    old = es->standing;
+    es->standing = *fresh;
+    pthread_mutex_unlock(&en->lock);
+    return old;
+}
+
+static bool same_standing(const struct stream_settings *a, const struct stream_settings *b)
+{
+    size_t n = settings_standing(a), i = 0;
+
+    while (i < n && i < settings_standing(b) && a->inputs[i].ops == b->inputs[i].ops)
+        i++;
+    return i == n && n == settings_standing(b);
+}
+
+/* They stay as long as they are the same: nothing of theirs stands in the stream. Else those that go end first, however long that takes. */
+static int replace_standing(struct engine *en, struct engine_stream *es, const struct stream_settings *before,
+                            const struct stream_settings *now, struct err *e)
+{
+    struct stream_inputs fresh = {.stream = es->conf->name}, old;
+    int rc;
+
+    if (same_standing(before, now))
+        return 0;
+    stream_inputs_stop(&es->standing);
+    stream_inputs_await_stopped(&es->standing);
+    committer_barrier(en->committer);
+    old = exchange_standing(en, es, &fresh);
+    stream_inputs_close(&old);
+    rc = engine_open_standing(en, es, now, &fresh, e) < 0 ? -1 : stream_inputs_start(&fresh, e);
+    (void)exchange_standing(en, es, &fresh); /* what there is of them */
+    return rc;
 }
 
 /* What they had in hand is safe, and what they had (an address, a place at a queue) is anybody's. */
@@ -386,11 +328,9 @@ static int replace_inputs(struct engine *en, struct engine_stream *es, const str
             err_wrap(e, "stream `%s` reads nothing any more, because its old inputs cannot begin again either (%s)",
                      es->conf->name, worse.msg);
     }
-    if (before->api && !now->api && en->api)
-        api_remove_stream(en->api, es->conf->name);
     (void)exchange_inputs(en, es, now, &fresh);
-    if (!before->api && now->api)
-        show_to_api(en, es);
+    if (rc == 0)
+        rc = replace_standing(en, es, before, now, e);
     if (unfinished > 0 && atomic_fetch_sub(&en->unfinished, unfinished) == unfinished)
         engine_tell(en);
     return rc;
@@ -412,7 +352,7 @@ int engine_replace_inputs(struct engine *en, const struct stream_settings *conf,
                 conf->name);
     else if (before == STATE_DRAINED)
         err_set(e, ERR_CONFIG, "stream `%s` is drained: it takes nothing in any more", conf->name);
-    else if (engine_want_api(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
+    else if (want_listeners(en, conf, e) == 0 && engine_take_descriptors(en, es, delivers, conf, e) == 0)
         rc = replace_inputs(en, es, conf, e);
     if (rc == 0)
         stream_event(es->stream, clock_wall(), "reloaded: its inputs are new");
@@ -432,7 +372,7 @@ int engine_end_inputs(struct engine *en, const char *name, struct err *e)
         return -1;
     rc = end_inputs(en, es, e);
     if (rc == 0)
-        finish_inputs(es);
+        engine_finish_inputs(es);
     es->reads_nothing = rc == 0;
     end_stream_change(en, es, before);
     return rc;
@@ -442,10 +382,10 @@ int engine_end_inputs(struct engine *en, const char *name, struct err *e)
 
 void engine_close_stream(struct engine *en, struct engine_stream *es)
 {
+    stream_inputs_close(&es->standing);
     stream_inputs_close(&es->inputs);
     stream_close(&es->stream);
     engine_give_descriptors(en, es, NULL, NULL);
-    input_health_release(&es->api);
     mem_free(es->input_names);
 }
 
@@ -455,10 +395,11 @@ struct engine_late engine_end_intake(struct engine *en, struct engine_stream *es
     struct engine_late late;
 
     stream_inputs_stop(&es->inputs);
-    late.puts = en->api && !api_close_stream(en->api, es->conf->name, mono);
+    stream_inputs_stop(&es->standing);
+    late.puts = !stream_inputs_stopped(&es->standing, mono);
     late.inputs = !stream_inputs_stopped(&es->inputs, soon < mono ? soon : mono);
     if (!late.inputs)
-        finish_inputs(es);
+        engine_finish_inputs(es);
     committer_barrier(en->committer);
     return late;
 }

@@ -3,6 +3,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/mem.h"
+#include "pipeline/engine/firehose_view.h"
 #include "pipeline/engine/impl.h"
 
 #include <string.h>
@@ -64,20 +65,24 @@ bool engine_find_row(const struct engine_view *v, const char *name, size_t *inde
     return whole < v->count;
 }
 
-/* The API turns requests away before it has read which stream they are for: that blocks all that it serves. */
-static void add_api_memory(const struct engine *en, const struct engine_stream *es, struct stream_status *out)
+/* A listener turns requests away before it has read which stream they are for: that blocks all that it serves. */
+static void add_listener_memory(struct engine *en, const struct engine_stream *es, struct stream_status *out)
 {
-    struct intake_status intake;
-    struct pushback_view v;
+    for (size_t i = 0; i < es->standing.count && !out->pushed_back; i++) {
+        const struct listener_ops *ops = es->standing.list[i].ops->section;
+        struct listener *l = listeners_find(&en->listeners, ops);
+        struct intake_status intake;
+        struct pushback_view v;
 
-    if (!en->api || !es->reads->api || out->pushed_back)
-        return;
-    v = api_memory_pushback(en->api, clock_mono());
-    if (!v.blocked)
-        return;
-    intake_status_memory(&v, &intake);
-    stream_status_push_back(out, &intake);
-    out->health = STREAM_BLOCKED;
+        if (!l)
+            continue;
+        v = ops->section->memory(l, clock_mono());
+        if (!v.blocked)
+            continue;
+        intake_status_memory(&v, &intake);
+        stream_status_push_back(out, &intake);
+        out->health = STREAM_BLOCKED;
+    }
 }
 
 void engine_inputs_waiting(const struct engine_view *v, size_t index, nsec least, struct waiting_input *out)
@@ -94,7 +99,7 @@ bool engine_stream_status(const struct engine_view *v, size_t index, nsec wall_n
         return false;
     es = v->rows[index].stream;
     stream_status(es->stream, v->rows[index].outlet, wall_now, out);
-    add_api_memory(v->engine, es, out);
+    add_listener_memory(v->engine, es, out);
     stream_inputs_waiting(&es->inputs, clock_mono(), INPUT_STANDS_LONG, &w);
     out->waiting_for = w.lasted;
     if (w.lasted) {
@@ -112,17 +117,12 @@ bool engine_input_health(const struct engine_view *v, size_t index, size_t input
                          struct input_health_view *out)
 {
     struct engine_stream *es = v->rows[index].stream;
-    size_t api = es->reads->api;
+    size_t first = es->standing.count;
 
-    if (v->rows[index].outlet > 0)
+    if (v->rows[index].outlet > 0 || input >= first + es->inputs.count)
         return false;
-    if (input < api) {
-        input_health_view(&es->api, wall_now, clock_mono(), out);
-        return true;
-    }
-    if (input - api >= es->inputs.count)
-        return false;
-    input_health_view(&es->inputs.list[input - api].health, wall_now, clock_mono(), out);
+    input_health_view(input < first ? &es->standing.list[input].health : &es->inputs.list[input - first].health,
+                      wall_now, clock_mono(), out);
     return true;
 }
 
@@ -195,4 +195,83 @@ bool engine_uses(struct engine *en, const struct stream_settings *conf)
         uses = uses || es->reads == conf || (engine_sees(es) ? stream_uses(es->stream, conf) : es->conf == conf);
     pthread_mutex_unlock(&en->lock);
     return uses;
+}
+
+/* --- what an input may tell ------------------------------------------------------------------------------------------ */
+
+/* One look at a stream: `conf` is what it delivers to by now; while nobody sees it, what it is opened with. */
+struct look {
+    void (*at)(struct look *l, const struct stream_settings *conf, uint32_t version);
+    size_t index, count;
+    uint32_t version;
+    const char *region, *account;
+    struct buf *out;
+    int rc;
+};
+
+static void look_at(struct engine_stream *es, struct look *l)
+{
+    struct engine *en = es->engine;
+
+    pthread_mutex_lock(&en->lock);
+    if (engine_sees(es)) {
+        struct generations *all = &es->stream->outlets[0].generations;
+
+        pthread_mutex_lock(&all->lock);
+        es->version = all->newest->version;
+        l->at(l, settings_whole(all->newest->conf), es->version);
+        pthread_mutex_unlock(&all->lock);
+    } else {
+        l->at(l, es->conf, es->version);
+    }
+    pthread_mutex_unlock(&en->lock);
+}
+
+static void count(struct look *l, const struct stream_settings *conf, uint32_t version)
+{
+    l->count = settings_outlet_count(conf);
+    l->version = version;
+}
+
+static void write_down(struct look *l, const struct stream_settings *conf, uint32_t version)
+{
+    (void)version;
+    if (l->index < settings_outlet_count(conf))
+        l->rc = firehose_view_add(conf, l->index, l->region, l->account, l->out);
+}
+
+static uint32_t tell_version(void *ctx)
+{
+    struct look l = {.at = count};
+
+    look_at(ctx, &l);
+    return l.version;
+}
+
+static size_t tell_destinations(void *ctx)
+{
+    struct look l = {.at = count};
+
+    look_at(ctx, &l);
+    return l.count;
+}
+
+static int tell_destination(void *ctx, size_t index, const char *region, const char *account, struct buf *out)
+{
+    struct look l = {.at = write_down, .index = index, .region = region, .account = account, .out = out};
+
+    look_at(ctx, &l);
+    return l.rc;
+}
+
+struct input_tale engine_tale(struct engine_stream *es)
+{
+    pthread_mutex_lock(&es->engine->lock);
+    es->version = es->stream->outlets[0].generations.newest->version;
+    pthread_mutex_unlock(&es->engine->lock);
+    return (struct input_tale){.created = es->stream->created,
+                               .version = tell_version,
+                               .destinations = tell_destinations,
+                               .add_destination = tell_destination,
+                               .ctx = es};
 }

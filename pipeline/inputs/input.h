@@ -11,7 +11,7 @@
  *   - open() takes what it needs or says what is missing. Memory that stays for as long as the input lives does not come from env->budget:
  *     a record that is larger than that waits until nobody holds any of it. What it is at most stands in limits.h and on the input's page, and
  *     when it is more than a little it is `read_ahead`, of which env->ahead has a share for it.
- *   - start() runs in the main thread, on a loop that is held mostly: loop_call() initialises the handles, loop_group_add()
+ *   - `loop` says that it works on the loop of its stream. start() runs in the main thread, on a loop that is held mostly: loop_call() initialises the handles, loop_group_add()
  *     notes them. What may wait for a disk is posted, so that it holds up nobody's start.
  *   - Around what may wait for a disk: loop_works() before, loop_rests() behind. So whoever asks hears which file it waits for.
  *   - Records go into a frame (frame.h): frame_new(), frame_add() or frame_wrote_lines(), frame_set_origin(); where a
@@ -54,10 +54,15 @@
  * says what is the same for all. A message that is larger than RECORD_MAX_BYTES, or than the spool takes (WINDOW_TOO_LARGE), is no record:
  * it stays at its source or goes where that puts such messages, with input_health_error() and a line in the log that names the limit.
  *
- * An input to which messages are pushed has a path on a server: http/server/server.h, with servers_of(env->listeners). It answers when the spool has
- * called the records safe; stop() is http_route_shut(), stopped() is http_route_idle().
+ * What several streams share at one place (an address, its threads and clients) is a listener (listener.h); an input asks for its own in
+ * env->listeners, takes its place there in open() or start(), and gives it up in stop() and close(). There are three:
  *
- * One to which others send by TCP, UDP or unix sockets is a protocol on the ground of listen/listen.h, with listen_hub_of(env->listeners).
+ *   HTTP servers    servers.h: an input to which messages are pushed has a path on one. It is a protocol on the ground of push/push.h, or answers by
+ *                   itself (http/server/server.h) when the spool has called the records safe; stop() is http_route_shut(), stopped() is
+ *                   http_route_idle()
+ *   sockets         listen/hub.h: one to which others send by TCP, UDP or unix sockets is a protocol on the ground of listen/listen.h
+ *   the API         api/: its options stand in a section at the top of the file (`section`), so each stream has it the same way. A listener with
+ *                   a section is one more struct listener_section, a block in settings_fields and the input of its name
  *
  * One that makes HTTP requests has env->agent (http/agent/agent.h), by a call from its thread or with an answer that comes to its loop. The
  * requests it makes itself, as a sink does: TLS (http/tls.h), proxy, time limits, AWS's signature (aws/sign.h) with credentials that may
@@ -90,6 +95,7 @@
 struct input;
 struct input_loop;
 struct http_agent;
+struct listener_ops;
 struct listeners;
 
 /* What lies in libraries, where no budget counts it. All inputs of a process together have `most` of it, a part of limits.memory. When they want
@@ -110,6 +116,16 @@ static inline uint64_t input_ahead_share(const struct input_ahead *a, uint64_t w
     return share < want ? share : want;
 }
 
+/* What an input may tell of its stream to clients that ask (DescribeDeliveryStream). Any thread, as long as the input is not closed. */
+struct input_tale {
+    nsec created;
+    uint32_t (*version)(void *ctx);    /* how often its destination has been another one */
+    size_t (*destinations)(void *ctx); /* > 0; it may change at any time */
+    /* Appends the members of one of them, each with a comma before it; of one that is gone nothing. -1: out is full. */
+    int (*add_destination)(void *ctx, size_t index, const char *region, const char *account, struct buf *out);
+    void *ctx;
+};
+
 struct input_env {
     const char *stream;
     struct spool *spool;
@@ -121,11 +137,12 @@ struct input_env {
     struct input_health *health; /* of this input (health.h); may be NULL */
     struct pushback *pushback;   /* noted whenever something cannot be taken now; may be NULL */
     struct pace *pace;           /* for inputs that can read the same again; NULL: never wait */
+    struct input_tale tale;
     struct listeners *listeners; /* what it shares with other inputs is asked for there (listener.h) */
     /* For an input that makes HTTP requests: http_agent_use() in open (http/agent/agent.h). */
     struct http_agent *agent;
     struct source_journal *seals; /* for one that shares its source (input_ops.shares); else NULL */
-    struct input_loop *loop;      /* the stream's (loop_set.h) */
+    struct input_loop *loop;      /* the stream's (loop_set.h), for one that says so (input_ops.loop) */
     const char *base_dir;         /* folder of the YAML file: relative paths start there */
     bool once;                    /* run --once: read what is there to its end, then call finished */
     /* once: everything there was has been read and is safe. From any thread, at most once per input. May be NULL. */
@@ -147,6 +164,10 @@ struct input_ops {
     size_t conf_size;
     bool finite; /* ends by itself with --once */
     bool single; /* there is one source in all, read once: one stream may have it */
+    bool loop;   /* it works on the loop of its stream (env->loop) */
+    /* Its options stand in the section of this listener (listener.h), which is open before it starts; a stream has it once, and it stays while others
+     * are replaced. NULL: it has its own. */
+    const struct listener_ops *section;
     /* How many threads of its own an instance has at most (input_thread.h). NULL: none. */
     unsigned (*threads)(const void *conf);
     /* How many descriptors its connections need at most: they are set aside, and are none of env->descriptors. NULL: none. */
@@ -162,6 +183,8 @@ struct input_ops {
     /* After a stop. True: nothing more is appended; what was appended may still be on its way to safety. False: not by `until` (mono). */
     MUST_CHECK bool (*stopped)(struct input *in, nsec until);
     void (*close)(struct input **in); /* it has stopped, and after it the committer: no more `done` calls */
+    /* For one whose options stand in a section: it has stopped, its stream was opened anew, and it goes on with what is in `env`. */
+    void (*resume)(struct input *in, const struct input_env *env);
 
     /* Reports every mistake in the options (config/options.h), also when some of them could not be bound and are zero. May
      * be NULL. */

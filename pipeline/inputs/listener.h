@@ -73,7 +73,8 @@ struct listener_section {
 };
 
 struct listener_ops {
-    const char *name; /* its section's, or for people */
+    const char *name;   /* its section's, or for people */
+    const char *called; /* in messages: "the API" */
     const struct listener_section *section;
     MUST_CHECK int (*open)(struct listener **l, const void *conf, struct listeners *all, struct err *e);
     /* May be NULL, but for close: there is nothing to do. */

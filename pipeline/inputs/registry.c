@@ -1,8 +1,10 @@
-/* registry.c -- the inputs there are. The API is not one of them: it is one server for all streams (api.h). */
+/* registry.c -- the inputs there are, and the listeners that they share. */
 #include "pipeline/inputs/input.h"
+#include "pipeline/inputs/listener.h"
 
 #include <string.h>
 
+extern const struct input_ops api_ops;
 extern const struct input_ops tail_ops, stdin_ops, sqs_ops, sns_ops, stomp_ops, kafka_ops, kinesis_ops, mqtt_ops,
     amqp10_ops, amqp091_ops, http_input_ops, splunk_hec_ops, otlp_ops, otlp_grpc_ops, journald_ops;
 
@@ -11,6 +13,8 @@ extern const struct input_ops loki_ops;
 extern const struct input_ops syslog_ops, statsd_ops;
 extern const struct input_ops exec_ops, fifo_ops, forward_ops;
 
+extern const struct listener_ops api_listener_ops, servers_listener_ops, listen_listener_ops;
+
 /* One that needs a library may be left out when sluice is built (optional_input() in CMakeLists.txt): its row is
  * {"kafka", SLUICE_KAFKA ? &kafka_ops : NULL}. */
 /* clang-format off */
@@ -18,6 +22,7 @@ static const struct {
     const char *name;
     const struct input_ops *ops;
 } inputs[] = {
+    {"api", &api_ops},
     {"tail", &tail_ops},
     {"stdin", &stdin_ops},
     {"exec", &exec_ops},
@@ -42,6 +47,13 @@ static const struct {
     {"journald", SLUICE_JOURNALD ? &journald_ops : NULL},
 };
 /* clang-format on */
+
+static const struct listener_ops *const listeners[] = {&api_listener_ops, &servers_listener_ops, &listen_listener_ops};
+
+const struct listener_ops *listener_at(size_t index)
+{
+    return index < ARRAY_LEN(listeners) ? listeners[index] : NULL;
+}
 
 const struct input_ops *input_find(const char *name)
 {

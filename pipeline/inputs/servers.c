@@ -29,5 +29,8 @@ struct http_servers *servers_of(struct listeners *all)
     return &listeners_find(all, &servers_listener_ops)->servers;
 }
 
-const struct listener_ops servers_listener_ops = {
-    .name = "http servers", .open = servers_open, .end = servers_end, .close = servers_close};
+const struct listener_ops servers_listener_ops = {.name = "http servers",
+                                                  .called = "an HTTP server",
+                                                  .open = servers_open,
+                                                  .end = servers_end,
+                                                  .close = servers_close};

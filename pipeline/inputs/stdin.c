@@ -358,6 +358,7 @@ const struct input_ops stdin_ops = {
     .conf_size = 0,
     .finite = true,
     .single = true,
+    .loop = true,
     .open = stdin_open,
     .start = stdin_start,
     .stop = stdin_stop,

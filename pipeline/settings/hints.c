@@ -248,10 +248,10 @@ static bool hint_stream_key(const struct cfg_node *item, struct buf *out)
 
     if (sink_find(key))
         return buf_printf(out, "write `destination: { %s: { ... } }`", key) == 0;
+    if (input_find(key) && input_find(key)->section)
+        return buf_printf(out, "write `inputs: [%s]`; its options stand in `%s` at the top of the file", key, key) == 0;
     if (input_find(key))
         return buf_printf(out, "write `inputs: [{ %s: { ... } }]`", key) == 0;
-    if (strcmp(key, "api") == 0)
-        return add(out, "write `inputs: [api]`; its options stand in `api` at the top of the file");
     if (transform_find(key))
         return buf_printf(out, "write `transform: { %s: ... }`", key) == 0;
     return add(out, look_up(TABLE(STREAM_KEYS), key));
@@ -302,7 +302,20 @@ static bool is_off(const struct cfg_node *value)
     return false;
 }
 
-/* The two servers, switched off in other words: `admin: none`, `api: { enabled: false }`. */
+static bool hint_no_listener(const struct cfg_field *fields, struct buf *out)
+{
+    const struct listener_ops *l;
+
+    for (size_t i = 0; (l = listener_at(i)); i++)
+        if (l->section && fields == cfg_find(settings_fields, l->name)->fields)
+            return buf_printf(out,
+                              "to switch it off, leave `%s` out of the `inputs` of all streams, and "
+                              "give each others, such as `inputs: [stdin]`",
+                              l->name) == 0;
+    return false;
+}
+
+/* Servers, switched off in other words: `admin: none`, `api: { enabled: false }`. */
 static bool hint_server(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out)
 {
     bool as_key = strcasestr(item->key->text, "enable") || strcasestr(item->key->text, "disable");
@@ -311,9 +324,7 @@ static bool hint_server(const struct cfg_field *fields, const struct cfg_node *i
         return false;
     if (fields == cfg_find(settings_fields, "admin")->fields)
         return add(out, "to switch it off, write `admin: { listen: none }`");
-    return fields == cfg_find(settings_fields, "api")->fields &&
-           add(out, "to switch it off, leave `api` out of the `inputs` of all streams, and "
-                    "give each others, such as `inputs: [stdin]`");
+    return hint_no_listener(fields, out);
 }
 
 static bool hint_key(const struct cfg_field *fields, const struct cfg_node *item, struct buf *out)

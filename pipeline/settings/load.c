@@ -35,6 +35,20 @@ static void check_admin(struct cfg_errors *errs, struct settings *s)
     http_access_check_conf(&s->admin_access, &around, &o);
 }
 
+static void check_sections(struct cfg_errors *errs, const struct settings *s)
+{
+    const struct listener_ops *l;
+
+    for (size_t i = 0; (l = listener_at(i)); i++) {
+        const struct cfg_options o = {.errs = errs,
+                                      .node = cfg_node_get(cfg_tree_root(s->tree), l->name),
+                                      .at = settings_place(s, l->name, NULL)};
+
+        if (l->section)
+            l->section->check_conf(settings_section(s, l), &o);
+    }
+}
+
 /* The first input of its kind, in the order of the file. */
 static const struct stream_settings *first_with(const struct settings *s, const struct input_settings *in)
 {
@@ -114,11 +128,8 @@ static struct settings *bind_tree(const char *name, const char *base_dir, struct
         s->data_dir = path_below(s->base_dir, written);
     mem_free(written);
     if (root->kind == CFG_NODE_MAP) {
-        const struct cfg_options api = {
-            .errs = errs, .node = cfg_node_get(root, "api"), .at = settings_place(s, "api", NULL)};
-
         check_admin(errs, s);
-        api_check_conf(&s->api, &api);
+        check_sections(errs, s);
         check_single_inputs(errs, s);
         settings_rules(errs, s, use);
     }

@@ -113,11 +113,12 @@ void settings_reference(struct buf *out)
            reference_fields(out, "", settings_outlet_fields) < 0 ||
            buf_add_str(out, "\nA condition of `when`:\n\n") < 0 || reference_fields(out, "", settings_when_fields) < 0;
 
-    full = full ||
-           buf_add_str(out, "\n## Inputs\n\n`api` is the Firehose API; it has no options here, but the section `api` "
-                            "above.\n") < 0;
+    full = full || buf_add_str(out, "\n## Inputs\n\n") < 0;
     for (size_t i = 0; !full && (input = input_at(i)); i++)
-        full = add_section(out, input->name, input->help, input->fields) < 0;
+        full = input->section && buf_printf(out, "`%s` is %s; it has no options here, but the section `%s` above.\n",
+                                            input->name, input->help, input->name) < 0;
+    for (size_t i = 0; !full && (input = input_at(i)); i++)
+        full = !input->section && add_section(out, input->name, input->help, input->fields) < 0;
 
     full = full || buf_add_str(out, "\n## Formats\n\n| format | content type |\n|---|---|\n") < 0;
     for (size_t i = 0; !full && (format = format_at(i)); i++)

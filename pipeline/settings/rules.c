@@ -43,16 +43,17 @@ static void check_delivery_memory(const struct rules *r, const struct stream_set
 /* What one holder takes at most must fit, or it would wait for ever. */
 static void check_memory(const struct rules *r)
 {
-    uint64_t in = settings_intake(r->s->memory_limit, r->s->api_used), out = r->s->memory_limit - in;
-    uint64_t request = API_REQUEST_MEMORY;
+    const struct listener_ops *who;
+    uint64_t request = settings_request(r->s, &who);
+    uint64_t in = settings_intake(r->s->memory_limit, request), out = r->s->memory_limit - in;
 
     if (r->s->memory_limit == 0) /* it has a mistake of its own */
         return;
-    if (r->s->api_used && in < request)
+    if (in < request)
         cfg_error(r->errs, settings_place(r->s, "limits", "memory"),
-                  "`memory`: one large request to the API can take %lluMiB, and at most half of the limit is for what "
+                  "`memory`: one large request to %s can take %lluMiB, and at most half of the limit is for what "
                   "comes in: set %lluMiB or more",
-                  (unsigned long long)(request / MIB), (unsigned long long)(2 * request / MIB));
+                  who->called, (unsigned long long)(request / MIB), (unsigned long long)(2 * request / MIB));
     for (size_t i = 0; i < r->s->stream_count; i++) {
         const struct stream_settings *st = &r->s->streams[i];
 
@@ -82,14 +83,20 @@ static bool is_one_address(const struct address *a, const struct address *b)
 /* Else it would be said that another program has it. */
 static void check_addresses(const struct rules *r)
 {
-    struct address api, admin;
+    const struct listener_ops *l;
+    struct address at, admin;
     struct err e;
 
-    if (r->s->api_used && r->s->http_listen && r->s->api.listen && address_parse(r->s->api.listen, &api, &e) == 0 &&
-        address_parse(r->s->http_listen, &admin, &e) == 0 && is_one_address(&api, &admin))
-        cfg_error(r->errs, settings_place(r->s, "admin", "listen"),
-                  "`listen`: the API of this sluice listens there (api.listen `%s`): give one of them another port",
-                  r->s->api.listen);
+    if (!r->s->http_listen || address_parse(r->s->http_listen, &admin, &e) < 0)
+        return;
+    for (size_t i = 0; (l = settings_listener(r->s, i)); i++) {
+        const char *listen = l->section->place(settings_section(r->s, l)).listen;
+
+        if (listen && address_parse(listen, &at, &e) == 0 && is_one_address(&at, &admin))
+            cfg_error(r->errs, settings_place(r->s, "admin", "listen"),
+                      "`listen`: %s of this sluice listens there (%s.listen `%s`): give one of them another port",
+                      l->called, l->name, listen);
+    }
 }
 
 /* --- formats -------------------------------------------------------------------------------------------------------
@@ -312,7 +319,7 @@ static void check_shared(const struct rules *r, const struct stream_settings *st
 
     if (!in->ops->shares || !in->ops->shares(in->conf, identity))
         return;
-    if (st->input_count > 1 || st->api)
+    if (st->input_count > 1)
         cfg_error(r->errs, here, "`exactly_once: shared`: this must be the only input of its stream");
     if (st->more_count > 0)
         cfg_error(r->errs, here,

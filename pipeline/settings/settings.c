@@ -148,13 +148,75 @@ uint64_t settings_body_memory(uint64_t bytes)
     return (bytes < BODY_MEMORY_MAX ? bytes : BODY_MEMORY_MAX) + ENCODER_BODY_SLACK;
 }
 
-uint64_t settings_intake(uint64_t memory_limit, bool api)
+uint64_t settings_intake(uint64_t memory_limit, uint64_t request)
 {
     uint64_t quarter = memory_limit / 4, half = memory_limit / 2;
 
-    if (!api || quarter >= API_REQUEST_MEMORY)
+    if (quarter >= request)
         return quarter;
-    return half < API_REQUEST_MEMORY ? half : API_REQUEST_MEMORY;
+    return half < request ? half : request;
+}
+
+const void *settings_section(const struct settings *s, const struct listener_ops *l)
+{
+    return (const char *)s + cfg_find(settings_fields, l->name)->offset;
+}
+
+bool settings_reads(const struct stream_settings *st, const struct input_ops *ops)
+{
+    for (size_t i = 0; i < st->input_count; i++)
+        if (st->inputs[i].ops == ops)
+            return true;
+    return false;
+}
+
+size_t settings_standing(const struct stream_settings *st)
+{
+    size_t n = 0;
+
+    while (n < st->input_count && st->inputs[n].ops->section)
+        n++;
+    return n;
+}
+
+const struct listener_ops *settings_listener(const struct settings *s, size_t index)
+{
+    const struct listener_ops *l;
+
+    for (size_t i = 0; (l = listener_at(i)); i++) {
+        bool used = false;
+
+        for (size_t k = 0; l->section && !used && k < s->stream_count; k++)
+            used = settings_wants(&s->streams[k], l);
+        if (used && index-- == 0)
+            return l;
+    }
+    return NULL;
+}
+
+bool settings_wants(const struct stream_settings *st, const struct listener_ops *l)
+{
+    for (size_t i = 0; i < settings_standing(st); i++)
+        if (st->inputs[i].ops->section == l)
+            return true;
+    return false;
+}
+
+uint64_t settings_request(const struct settings *s, const struct listener_ops **who)
+{
+    const struct listener_ops *l;
+    uint64_t most = 0;
+
+    *who = NULL;
+    for (size_t i = 0; (l = settings_listener(s, i)); i++) {
+        uint64_t request = l->section->needs(settings_section(s, l)).request;
+
+        if (request > most) {
+            most = request;
+            *who = l;
+        }
+    }
+    return most;
 }
 
 const struct stream_settings *settings_stream(const struct settings *s, const char *name)
@@ -210,7 +272,7 @@ const char *settings_label(const struct stream_settings *outlet)
 
 bool settings_same_inputs(const struct stream_settings *a, const struct stream_settings *b)
 {
-    bool same = a->input_count == b->input_count && a->api == b->api;
+    bool same = a->input_count == b->input_count;
 
     for (size_t i = 0; same && i < a->input_count; i++)
         same = a->inputs[i].ops == b->inputs[i].ops && cfg_node_same(a->inputs[i].from.node, b->inputs[i].from.node);

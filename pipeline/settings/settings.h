@@ -15,6 +15,7 @@
 #include "pipeline/http/server/server_tls.h"
 #include "pipeline/inputs/api/api.h"
 #include "pipeline/inputs/input.h"
+#include "pipeline/inputs/listener.h"
 #include "sinks/sink.h"
 #include "transforms/codecs/codec.h"
 #include "transforms/codecs/format.h"
@@ -58,8 +59,8 @@ struct stream_settings {
     const struct cfg_node *node; /* all of it, as it stands in the file */
     /* All options that hold for what is delivered: the same; or of one of `destinations` what it says, and what the stream says for all. */
     const struct cfg_node *options;
-    bool api; /* has the input `api` */
-    struct input_settings *inputs;
+    struct input_settings
+        *inputs; /* first those whose options stand in a section (input_ops.section): they have no conf */
     size_t input_count;
     bool at_source;                    /* its seals are kept where its records come from (input_ops.shares), */
     unsigned char shared_identity[16]; /* ... and this stands in names, for all who share them */
@@ -114,7 +115,6 @@ struct settings {
     char *base_dir; /* its folder: relative paths in it start there */
     char *data_dir; /* absolute */
     struct api_conf api;
-    bool api_used; /* some stream has the input `api` */
     struct cfg_strings admin_hosts;
     struct server_tls_conf admin_tls;
     struct http_access_conf admin_access; /* who may read */
@@ -143,8 +143,18 @@ struct settings_use {
 extern const struct settings_use SETTINGS_ALL;
 
 /* Of limits.memory, what is for records on their way in; the rest is for bodies on their way out, so that a flood of input can
- * never starve the deliveries that would make room. A quarter; with an API, room for one large request as far as half allows. */
-uint64_t settings_intake(uint64_t memory_limit, bool api);
+ * never starve the deliveries that would make room. A quarter; but room for one large request as far as half allows. */
+uint64_t settings_intake(uint64_t memory_limit, uint64_t request);
+/* The largest request to its listeners, in bytes of memory, and which of them takes it; 0: it has none with a section. */
+uint64_t settings_request(const struct settings *s, const struct listener_ops **who);
+/* The options in the section of a listener that has one. */
+const void *settings_section(const struct settings *s, const struct listener_ops *l);
+/* Those that have a section and that inputs of some stream want; NULL behind the last. */
+const struct listener_ops *settings_listener(const struct settings *s, size_t index);
+bool settings_wants(const struct stream_settings *st, const struct listener_ops *l);
+bool settings_reads(const struct stream_settings *st, const struct input_ops *ops);
+/* So many of its inputs, the first ones, have their options in a section. */
+size_t settings_standing(const struct stream_settings *st);
 /* An upper estimate of the memory a body of `bytes` will hold: what to take from the budget before the job. */
 uint64_t settings_body_memory(uint64_t bytes);
 

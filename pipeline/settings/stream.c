@@ -17,13 +17,13 @@
 /* --- inputs --------------------------------------------------------------------------------------------------------
  */
 
-static const char API[] = "api"; /* no row of the registry: one server for all streams */
+static const char DEFAULT[] = "api";
 
 static const char *input_name(size_t index)
 {
-    const struct input_ops *ops = index ? input_at(index - 1) : NULL;
+    const struct input_ops *ops = input_at(index);
 
-    return index == 0 ? API : ops ? ops->name : NULL;
+    return ops ? ops->name : NULL;
 }
 
 static bool is_left_out(const char *name)
@@ -36,6 +36,29 @@ static bool is_left_out(const char *name)
     return false;
 }
 
+/* Its options stand in a section of their own. Those that have one come first, in the order of the file. */
+static void add_standing(struct stream_settings *st, const struct input_ops *ops, struct srcpos at)
+{
+    size_t n = settings_standing(st);
+
+    st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
+    memmove(&st->inputs[n + 1], &st->inputs[n], (st->input_count++ - n) * sizeof(*st->inputs));
+    st->inputs[n] = (struct input_settings){.ops = ops, .from = {.at = at}};
+}
+
+static void bind_standing(struct cfg_errors *errs, const struct settings_choice *c, const struct input_ops *ops,
+                          struct stream_settings *st)
+{
+    char instead[128];
+
+    snprintf(instead, sizeof(instead), ": they stand in `%s` at the top of the file", ops->name);
+    settings_choice_no_options(errs, c, instead);
+    if (settings_reads(st, ops))
+        cfg_error(errs, c->name->at, "the input `%s` is listed twice", ops->name);
+    else
+        add_standing(st, ops, c->name->at);
+}
+
 static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
 {
     struct settings_choice c;
@@ -44,13 +67,6 @@ static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, str
 
     if (settings_choice_read(errs, "inputs", node, &c) < 0)
         return;
-    if (strcmp(c.name->text, API) == 0) {
-        settings_choice_no_options(errs, &c, ": they stand in `api` at the top of the file");
-        if (st->api)
-            cfg_error(errs, c.name->at, "the input `api` is listed twice");
-        st->api = true;
-        return;
-    }
     ops = input_find(c.name->text);
     if (!ops && is_left_out(c.name->text)) {
         cfg_error(errs, c.name->at, "this sluice was built without %s (`sluice --version` lists what is in it)",
@@ -59,6 +75,10 @@ static void bind_input(struct cfg_errors *errs, const struct cfg_node *node, str
     }
     if (!ops) {
         settings_choice_unknown(errs, "input", &c, input_name);
+        return;
+    }
+    if (ops->section) {
+        bind_standing(errs, &c, ops, st);
         return;
     }
     st->inputs = mem_grow(st->inputs, st->input_count + 1, sizeof(*st->inputs));
@@ -72,7 +92,7 @@ static void bind_inputs(struct cfg_errors *errs, const struct cfg_node *node, vo
     struct stream_settings *st = out;
 
     if (!node) {
-        st->api = true;
+        add_standing(st, input_find(DEFAULT), st->at);
     } else if (node->kind != CFG_NODE_LIST) {
         bind_input(errs, node, st);
     } else if (node->count == 0) {
@@ -88,7 +108,8 @@ static void release_inputs(void *out)
     struct stream_settings *st = out;
 
     for (size_t i = 0; i < st->input_count; i++)
-        settings_options_free(st->inputs[i].ops->fields, &st->inputs[i].conf);
+        if (st->inputs[i].conf)
+            settings_options_free(st->inputs[i].ops->fields, &st->inputs[i].conf);
     MEM_CLEAR(st->inputs);
     st->input_count = 0;
 }
@@ -423,7 +444,7 @@ static void bind_outlet(struct cfg_errors *errs, struct stream_settings *st)
 
     cfg_bind(errs, node, settings_stream_fields, st);
     if (st->of) { /* what is the whole stream's is not in these options */
-        st->api = false;
+        release_inputs(st);
         st->memory = st->of->memory;
         st->spool_limit = st->of->spool_limit;
     }
@@ -454,8 +475,7 @@ static void check_give_up(struct cfg_errors *errs, const struct stream_settings 
     }
 }
 
-static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct settings *s,
-                        struct stream_settings *st)
+static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, struct stream_settings *st)
 {
     char shown[TEXT_SHOWN_MAX + 4];
 
@@ -468,7 +488,6 @@ static void bind_stream(struct cfg_errors *errs, const struct cfg_node *node, st
     if (node->kind != CFG_NODE_MAP || !settings_destinations_bind(errs, node, st, bind_outlet))
         bind_outlet(errs, st);
     check_give_up(errs, st);
-    s->api_used = s->api_used || st->api;
     for (size_t i = 0; i < st->input_count; i++) {
         const struct input_settings *in = &st->inputs[i];
 
@@ -525,7 +544,7 @@ void settings_streams_bind(struct cfg_errors *errs, const struct cfg_node *node,
         cfg_error(errs, node->at, "`streams` is empty: there is nothing to do");
     s->streams = mem_array(node->count, sizeof(*s->streams));
     for (size_t i = 0; i < node->count; i++)
-        bind_stream(errs, node->items[i], s, &s->streams[s->stream_count++]);
+        bind_stream(errs, node->items[i], &s->streams[s->stream_count++]);
     if (s->stream_count > 1)
         check_names_differ(errs, s);
 }

@@ -159,7 +159,7 @@ static int deliver(const struct drain *d, const struct settings *s)
     int rc;
 
     one.name = mem_strdup(d->name);
-    one.api = one.memory = one.at_source = false;
+    one.memory = one.at_source = false;
     one.input_count = 0;
     one.give_up = (struct cfg_strings){.n = 0}; /* of that stream's spool; here nobody has given up anything */
     one.label = NULL;
@@ -173,7 +173,6 @@ static int deliver(const struct drain *d, const struct settings *s)
     }
     alone.streams = &one;
     alone.stream_count = 1;
-    alone.api_used = false;
     alone.http_listen = NULL;
     alone.spools_only = true;
     rc = cli_run_once(&alone, d->timeout);

@@ -123,7 +123,7 @@ static void log_started(struct engine *en, struct admin *admin)
     }
     engine_view_release(&v);
     log_info("running", KS("version", es.version), KU("streams", es.streams),
-             KS("api", es.api_address ? es.api_address : "none"), KS("admin", at));
+             KS("api", engine_listens(&es, "api") ? engine_listens(&es, "api") : "none"), KS("admin", at));
 }
 
 /* True: there are some. */

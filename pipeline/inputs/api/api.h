@@ -1,7 +1,7 @@
 /* api.h -- the Firehose API over HTTP: PutRecord, PutRecordBatch, DescribeDeliveryStream, ListDeliveryStreams,
  * ListTagsForDeliveryStream.
  *
- * One server for all streams that have the input `api`. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
+ * A listener (inputs/listener.h): one server for all streams that have the input `api`, which is input.c. AWS JSON 1.1 on POST /, SigV4 when credentials are configured.
  * A 200 means: on disk (requests wait suspended, not on a thread, for the commit). Facts: Firehose API reference.
  *
  * Threads    its server's (libmicrohttpd's epoll pool). Streams come and go from any thread, as do the limit and the keys. The rest: one at a time.
@@ -19,8 +19,8 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/http/server/access.h"
 #include "pipeline/http/server/server_tls.h"
-#include "pipeline/inputs/health.h"
-#include "pipeline/inputs/pushback.h"
+#include "pipeline/inputs/input.h"
+#include "pipeline/inputs/listener.h"
 #include "pipeline/spool/spool.h"
 
 #include <stdbool.h>
@@ -45,7 +45,8 @@ struct api_conf {
     nsec timeout;               /* a slow client is cut off */
     int64_t threads;            /* 0: one per core */
 };
-extern const struct cfg_field api_fields[]; /* describes struct api_conf */
+extern const struct cfg_field api_fields[]; /* describes struct api_conf, the section `api` */
+extern const struct listener_ops api_listener_ops;
 
 /* A stream that the API serves, and what it tells of it. */
 struct api_stream {
@@ -54,13 +55,8 @@ struct api_stream {
     struct metrics *metrics;
     struct input_health *health;
     struct pushback *pushback;
-    nsec created;
-    /* DescribeDeliveryStream: appends the members of one of its destinations behind the id, each with a comma before it. -1: out is full. */
-    int (*add_destination)(const void *conf, size_t index, const char *region, const char *account, struct buf *out);
-    const void *conf;
-    size_t destinations; /* > 0 */
-    uint32_t version;
-    bool deleting; /* it takes no records any more */
+    struct input_tale tale; /* for DescribeDeliveryStream */
+    bool deleting;          /* it takes no records any more */
 };
 
 struct api;
@@ -73,8 +69,6 @@ MUST_CHECK int api_open(struct api **a, const struct api_conf *conf, const char 
 
 /* A name that is not there. It takes records from now on. */
 void api_add_stream(struct api *a, const struct api_stream *stream);
-/* What is told of it is this from now on; what it appends to stays. A name that is not there: nothing. */
-void api_change_stream(struct api *a, const struct api_stream *stream);
 /* Puts are answered with ServiceUnavailableException, and its state is DELETING. Waits until those that had begun are answered, at most
  * until `mono`. True: nothing is appended to its spool any more. Also for a name that is not there. */
 MUST_CHECK bool api_close_stream(struct api *a, const char *name, nsec mono);
@@ -100,6 +94,8 @@ void api_close(struct api **a); /* its server has stopped, or it has left */
 
 /* Requests refused for memory, before it is known which stream they are for. */
 struct pushback_view api_memory_pushback(struct api *a, nsec mono_now);
+
+unsigned api_threads(const struct api_conf *conf); /* of its server */
 
 /* "127.0.0.1:4573", with the real port when 0 was configured. */
 const char *api_address(const struct api *a);

@@ -39,6 +39,8 @@ static int no_memory(struct api_error *e)
 
 static int add_description(struct buf *out, const struct api_streams *streams, const struct api_stream *s)
 {
+    const struct input_tale *t = &s->tale;
+
     if (buf_add_str(out, "{\"DeliveryStreamDescription\":{") < 0 ||
         json_quote_member("DeliveryStreamName", s->name, out) < 0 ||
         buf_printf(out, "\"DeliveryStreamARN\":\"arn:aws:firehose:%s:%s:deliverystream/%s\"", streams->region,
@@ -47,14 +49,14 @@ static int add_description(struct buf *out, const struct api_streams *streams, c
     if (buf_printf(out,
                    ",\"DeliveryStreamStatus\":\"%s\",\"DeliveryStreamType\":\"DirectPut\",\"VersionId\":\"%" PRIu32
                    "\",\"CreateTimestamp\":%" PRId64 ".%03" PRId64,
-                   s->deleting ? "DELETING" : "ACTIVE", s->version, s->created / NSEC_PER_SEC,
-                   s->created / NSEC_PER_MSEC % 1000) < 0)
+                   s->deleting ? "DELETING" : "ACTIVE", t->version(t->ctx), t->created / NSEC_PER_SEC,
+                   t->created / NSEC_PER_MSEC % 1000) < 0)
         return -1;
     if (buf_add_str(out, ",\"DeliveryStreamEncryptionConfiguration\":{\"Status\":\"DISABLED\"},\"Destinations\":[") < 0)
         return -1;
-    for (size_t i = 0; i < s->destinations; i++)
+    for (size_t i = 0; i < t->destinations(t->ctx); i++)
         if (buf_printf(out, "%s{\"DestinationId\":\"destinationId-%012zu\"", i > 0 ? "," : "", i + 1) < 0 ||
-            s->add_destination(s->conf, i, streams->region, streams->account, out) < 0 || buf_add_char(out, '}') < 0)
+            t->add_destination(t->ctx, i, streams->region, streams->account, out) < 0 || buf_add_char(out, '}') < 0)
             return -1;
     return buf_add_str(out, "],\"HasMoreDestinations\":false}}");
 }

@@ -461,7 +461,7 @@ static int add_summary(const struct api_streams *streams, const struct api_strea
                       ".%03d,\"EnhancedMonitoring\":[{\"ShardLevelMetrics\":[]}],"
                       "\"EncryptionType\":\"NONE\"",
                       s->name, streams->region, streams->account, s->name, s->deleting ? "DELETING" : "ACTIVE",
-                      s->created / NSEC_PER_SEC, (int)(s->created / NSEC_PER_MSEC % 1000));
+                      s->tale.created / NSEC_PER_SEC, (int)(s->tale.created / NSEC_PER_MSEC % 1000));
 }
 
 static int no_memory(struct api_error *e)

@@ -31,7 +31,7 @@ struct pushback_view api_memory_pushback(struct api *a, nsec mono_now)
     return pushback_view(&a->memory, mono_now);
 }
 
-static unsigned thread_count(const struct api_conf *conf)
+unsigned api_threads(const struct api_conf *conf)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -63,7 +63,7 @@ static int open_route(struct api *a, const char *base_dir, struct http_servers *
     const struct http_server_conf conf = {
         .name = "api",
         .listen = a->conf->listen,
-        .threads = thread_count(a->conf),
+        .threads = api_threads(a->conf),
         .connections = (unsigned)a->conf->connections,
         .connections_per_ip = (unsigned)a->conf->connections_per_ip,
         .suspends = true,
@@ -105,11 +105,6 @@ void api_add_stream(struct api *a, const struct api_stream *stream)
 void api_reopen_stream(struct api *a, const struct api_stream *stream)
 {
     api_table_reopen(&a->streams, stream);
-}
-
-void api_change_stream(struct api *a, const struct api_stream *stream)
-{
-    api_table_change(&a->streams, stream);
 }
 
 bool api_close_stream(struct api *a, const char *name, nsec mono)

@@ -50,23 +50,6 @@ void api_table_add(struct api_table *t, const struct api_stream *stream)
     pthread_mutex_unlock(&t->lock);
 }
 
-void api_table_change(struct api_table *t, const struct api_stream *stream)
-{
-    const struct api_stream *found;
-
-    pthread_mutex_lock(&t->lock);
-    found = api_streams_find(&t->streams, stream->name);
-    if (found) {
-        struct api_stream *s = &served_of(found)->stream;
-
-        s->add_destination = stream->add_destination;
-        s->destinations = stream->destinations;
-        s->conf = stream->conf;
-        s->version = stream->version;
-    }
-    pthread_mutex_unlock(&t->lock);
-}
-
 void api_table_reopen(struct api_table *t, const struct api_stream *stream)
 {
     const struct api_stream *found;

@@ -31,8 +31,6 @@ void api_table_release(struct api_table *t);
 void api_table_add(struct api_table *t, const struct api_stream *stream);
 /* One that is closed, and has no users: it takes records again, as this one. A name that is not there: it is added. */
 void api_table_reopen(struct api_table *t, const struct api_stream *stream);
-/* What is told of it changes, and nothing that its users need. */
-void api_table_change(struct api_table *t, const struct api_stream *stream);
 /* No records for it are taken any more. Waits until nobody uses it, at most until `mono`. False: somebody still does. A name that is not
  * there has no users. */
 MUST_CHECK bool api_table_close(struct api_table *t, const char *name, nsec mono);

@@ -424,4 +424,4 @@ struct listen_hub *listen_hub_of(struct listeners *all)
 }
 
 const struct listener_ops listen_listener_ops = {
-    .name = "sockets", .open = hub_open, .close = hub_close, .let_go = hub_let_go};
+    .name = "sockets", .called = "a socket", .open = hub_open, .close = hub_close, .let_go = hub_let_go};

@@ -385,6 +385,7 @@ const struct input_ops tail_ops = {
     .fields = fields,
     .conf_size = sizeof(struct tail_conf),
     .finite = true,
+    .loop = true,
     .open = tail_open,
     .start = tail_start,
     .stop = tail_stop,

@@ -503,7 +503,7 @@ static void whatever_comes_from_outside_is_escaped_on_the_console(void **state)
     snprintf(s->own->error, sizeof(s->own->error), "<script>e</script>&\"'");
     snprintf(s->own->code, sizeof(s->own->code), "<script>c</script>");
     snprintf(s->own->hint, sizeof(s->own->hint), "<script>h</script>");
-    engine.status.api_address = "<script>a</script>";
+    engine.status.listening[0] = (struct engine_listening){"api", "<script>a</script>"};
     page = console_page();
     for (const char *what = "ndiecha"; *what; what++) {
         char raw[32], escaped[48];

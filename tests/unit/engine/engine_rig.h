@@ -300,8 +300,8 @@ struct lane {
     struct peer *peer, peer_of_its_own;
     struct peer *next_peer, next_peer_of_its_own; /* where it goes with next_conf */
     struct source source, *source_conf;
-    struct source next_source, *next_source_conf; /* what it reads with next_reads */
-    struct input_settings input, next_input;
+    struct source next_source, *next_source_conf;    /* what it reads with next_reads */
+    struct input_settings inputs[2], next_inputs[2]; /* the API and a source; it reads the source alone */
     struct stream_settings conf, next_conf, next_reads;
 };
 
@@ -316,12 +316,13 @@ UNUSED static void lane_init(struct lane *l, const char *name)
     source_init(&l->next_source);
     l->peer = &l->peer_of_its_own;
     l->source_conf = &l->source;
-    l->input = (struct input_settings){.ops = &source_input, .conf = &l->source_conf};
+    l->inputs[0] = l->next_inputs[0] = (struct input_settings){.ops = input_find("api")};
+    l->inputs[1] = (struct input_settings){.ops = &source_input, .conf = &l->source_conf};
     l->next_source_conf = &l->next_source;
-    l->next_input = (struct input_settings){.ops = &source_input, .conf = &l->next_source_conf};
+    l->next_inputs[1] = (struct input_settings){.ops = &source_input, .conf = &l->next_source_conf};
     l->conf = (struct stream_settings){
         .name = l->name,
-        .inputs = &l->input,
+        .inputs = &l->inputs[1],
         .input_count = 1,
         .spool_limit = 64 * MIB,
         .buffer_size = 100,
@@ -338,7 +339,14 @@ UNUSED static void lane_init(struct lane *l, const char *name)
     l->next_conf.sink_conf = &l->next_peer;
     l->next_conf.buffer_size = 60;
     l->next_reads = l->conf;
-    l->next_reads.inputs = &l->next_input;
+    l->next_reads.inputs = &l->next_inputs[1];
+}
+
+/* As well: one that reads the source alone. */
+UNUSED static void lane_reads_api(struct stream_settings *conf)
+{
+    conf->inputs--;
+    conf->input_count++;
 }
 
 static void lane_check_at_most(const struct lane *l, unsigned most)

@@ -243,7 +243,7 @@ static struct settings *parse(const char *yaml, struct lane *l)
     buf_release(&said);
     cfg_errors_free(&errs);
     l->conf = s->streams[0];
-    l->conf.inputs = &l->input;
+    l->conf.inputs = &l->inputs[1];
     l->conf.input_count = 1;
     return s;
 }

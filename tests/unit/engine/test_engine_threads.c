@@ -148,7 +148,7 @@ static void find_port(void)
     struct engine_status es;
 
     engine_status(rig.engine, &es);
-    port = (in_port_t)strtoul(strrchr(es.api_address, ':') + 1, NULL, 10);
+    port = (in_port_t)strtoul(strrchr(engine_listens(&es, "api"), ':') + 1, NULL, 10);
 }
 
 static void streams_come_and_go_under_those_who_use_them(void **state)
@@ -165,7 +165,8 @@ static void streams_come_and_go_under_those_who_use_them(void **state)
 
         snprintf(name, sizeof(name), "lane-%u", i);
         lane_init(&lanes[i], name);
-        lanes[i].conf.api = lanes[i].next_conf.api = true; /* without it with next_reads */
+        lane_reads_api(&lanes[i].conf); /* without it with next_reads */
+        lane_reads_api(&lanes[i].next_conf);
         rig_open(&rig, &lanes[i]);
     }
     atomic_store(&changing, CHANGERS);
@@ -217,11 +218,11 @@ static void the_api_listens_when_the_first_stream_wants_it(void **state)
              ntohs(at.sin_port));
     rig_init_from(&rig, yaml);
     engine_status(rig.engine, &es);
-    assert_null(es.api_address);
+    assert_null(engine_listens(&es, "api"));
     lane_init(&lanes[0], "a");
     lane_init(&lanes[1], "b");
-    lanes[0].conf.api = true;
-    lanes[1].next_reads.api = true;
+    lane_reads_api(&lanes[0].conf);
+    lane_reads_api(&lanes[1].next_reads);
     assert_int_equal(engine_open_stream(rig.engine, &lanes[0].conf, &e), -1);
     assert_non_null(strstr(e.msg, "stream `a`: api: another program"));
     assert_false(rig_status(&rig, "a", &s));

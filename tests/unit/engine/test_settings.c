@@ -52,15 +52,16 @@ static void the_least_configuration_has_all_defaults(void **state)
     assert_string_equal(s->data_dir, "/usr/sluice-data");
     assert_string_equal(s->api.listen, "127.0.0.1:4573");
     assert_string_equal(s->http_listen, "127.0.0.1:9273");
-    assert_true(s->api_used);
+    assert_string_equal(settings_listener(s, 0)->name, "api");
+    assert_null(settings_listener(s, 1));
     assert_int_equal(s->memory_limit, 64 * MIB);
     assert_int_equal(s->log_level, LOG_INFO);
     assert_int_equal(s->shutdown_grace, 20 * NSEC_PER_SEC);
     assert_int_equal(s->stream_count, 1);
     assert_string_equal(st->name, "app");
     assert_int_equal(st->at.line, 2);
-    assert_true(st->api);
-    assert_int_equal(st->input_count, 0);
+    assert_int_equal(st->input_count, 1);
+    assert_string_equal(st->inputs[0].ops->name, "api");
     assert_false(st->memory);
     assert_int_equal(st->spool_limit, GIB);
     assert_int_equal(st->buffer_size, MIB);
@@ -111,7 +112,7 @@ static void everything_said_is_taken(void **state)
     (void)state;
     assert_string_equal(s->data_dir, "/var/lib/sluice");
     assert_null(s->http_listen);
-    assert_false(s->api_used);
+    assert_null(settings_listener(s, 0));
     assert_int_equal(s->memory_limit, 128 * MIB);
     assert_int_equal(s->log_level, LOG_DEBUG);
     assert_int_equal(s->shutdown_grace, 5 * NSEC_PER_SEC);
@@ -154,14 +155,14 @@ static void inputs_are_names_or_one_key_mappings(void **state)
                                "    destination: { file: { path: o } }\n");
 
     (void)state;
-    assert_true(s->streams[0].api);
-    assert_int_equal(s->streams[0].input_count, 0);
-    assert_false(s->streams[1].api);
+    assert_int_equal(s->streams[0].input_count, 1);
+    assert_string_equal(s->streams[0].inputs[0].ops->name, "api");
+    assert_int_equal(s->streams[1].input_count, 1);
     assert_string_equal(s->streams[1].inputs[0].ops->name, "stdin");
-    assert_true(s->streams[2].api);
-    assert_string_equal(s->streams[2].inputs[0].ops->name, "tail");
-    assert_int_equal(s->streams[2].inputs[0].from.at.line, 11);
-    assert_string_equal(s->streams[2].inputs[0].from.at.file, "c.yaml");
+    assert_int_equal(settings_standing(&s->streams[2]), 1);
+    assert_string_equal(s->streams[2].inputs[1].ops->name, "tail");
+    assert_int_equal(s->streams[2].inputs[1].from.at.line, 11);
+    assert_string_equal(s->streams[2].inputs[1].from.at.file, "c.yaml");
     settings_free(&s);
 }
 

@@ -83,6 +83,7 @@ static void fake_close(struct input **in)
 
 static const struct input_ops fake = {.name = "fake",
                                       .finite = true,
+                                      .loop = true,
                                       .open = fake_open,
                                       .start = fake_start,
                                       .stop = fake_stop,
@@ -102,12 +103,11 @@ static int set_up(void **state)
 static void start(struct stream_inputs *si, struct loop_set *loops, const char *name, size_t count, bool on_dead_disk)
 {
     static struct input_settings inputs[2] = {{.ops = &fake}, {.ops = &fake}};
-    const struct stream_settings s = {.name = (char *)name, .inputs = inputs, .input_count = count};
     const struct input_env env = {.stream = name};
     struct err e;
 
     dead = on_dead_disk;
-    assert_int_equal(stream_inputs_open(si, &s, &env, loops, &e), 0);
+    assert_int_equal(stream_inputs_open(si, inputs, count, &env, loops, &e), 0);
     assert_int_equal(si->finite, count);
     assert_int_equal(stream_inputs_start(si, &e), 0);
     stream_inputs_go(si);

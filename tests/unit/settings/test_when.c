@@ -176,7 +176,7 @@ static void each_takes_over_what_it_does_not_say(void **state)
     assert_int_equal(b->buffer_interval, NSEC_PER_SEC);
     assert_int_equal(a->retry_duration, 60 * NSEC_PER_SEC);
     assert_int_equal(b->retry_duration, 120 * NSEC_PER_SEC);
-    assert_true(a->backup && b->backup && a->api && !b->api);
+    assert_true(a->backup && b->backup && a->input_count == 1 && b->input_count == 0);
     assert_int_equal(b->spool_limit, 8 * MIB);
     settings_free(&s);
 }

@@ -11,33 +11,53 @@
 #include <string.h>
 
 /* The engine's, which writes what the configuration says, is tested with the engine. */
-static int add_bucket(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
+static uint32_t third(void *ctx)
 {
-    return buf_printf(out, ",\"S3DestinationDescription\":{\"BucketARN\":\"%s%.*s %s %s\"}", (const char *)conf,
+    (void)ctx;
+    return 3;
+}
+
+static size_t one(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
+static size_t two(void *ctx)
+{
+    (void)ctx;
+    return 2;
+}
+
+static int add_bucket(void *ctx, size_t index, const char *region, const char *account, struct buf *out)
+{
+    return buf_printf(out, ",\"S3DestinationDescription\":{\"BucketARN\":\"%s%.*s %s %s\"}", (const char *)ctx,
                       (int)index, "2", region, account);
 }
 
-static int add_nothing(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
+static int add_nothing(void *ctx, size_t index, const char *region, const char *account, struct buf *out)
 {
-    (void)conf, (void)index, (void)region, (void)account, (void)out;
+    (void)ctx, (void)index, (void)region, (void)account, (void)out;
     return 0;
 }
 
-static int find_no_room(const void *conf, size_t index, const char *region, const char *account, struct buf *out)
+static int find_no_room(void *ctx, size_t index, const char *region, const char *account, struct buf *out)
 {
-    (void)conf, (void)index, (void)region, (void)account, (void)out;
+    (void)ctx, (void)index, (void)region, (void)account, (void)out;
     return -1;
 }
 
 static struct api_stream STREAMS[] = {
     {.name = "app-logs",
-     .created = 1795361161250000000,
-     .add_destination = add_bucket,
-     .conf = "logs",
-     .destinations = 2,
-     .version = 3},
-    {.name = "audit", .add_destination = add_nothing, .destinations = 1, .version = 1},
-    {.name = "metrics", .add_destination = find_no_room, .destinations = 1, .version = 1, .deleting = true},
+     .tale = {.created = 1795361161250000000,
+              .add_destination = add_bucket,
+              .destinations = two,
+              .ctx = (void *)"logs",
+              .version = third}},
+    {.name = "audit", .tale = {.add_destination = add_nothing, .destinations = one, .version = third}},
+    {.name = "metrics",
+     .tale = {.add_destination = find_no_room, .destinations = one, .version = third},
+     .deleting = true},
 };
 static struct api_stream *SORTED[] = {&STREAMS[0], &STREAMS[1], &STREAMS[2]};
 static const struct api_streams ALL = {SORTED, ARRAY_LEN(SORTED), "us-east-1", "123456789012"};
