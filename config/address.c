@@ -1,6 +1,7 @@
 #include "config/address.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,4 +39,36 @@ int address_parse(const char *text, struct address *out, struct err *e)
     memcpy(out->host, host, n);
     out->loopback = is_loopback(out->host);
     return 0;
+}
+
+const char *address_host(const struct address *a)
+{
+    return strcmp(a->host, "localhost") == 0 ? "127.0.0.1" : a->host;
+}
+
+/* There are many ways to write one of IPv6. */
+static const char *spell(const struct address *a, char out[INET6_ADDRSTRLEN])
+{
+    struct in6_addr v6;
+
+    return inet_pton(AF_INET6, a->host, &v6) == 1 ? inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) : address_host(a);
+}
+
+bool address_is_same(const struct address *a, const struct address *b)
+{
+    char x[INET6_ADDRSTRLEN], y[INET6_ADDRSTRLEN];
+
+    return a->port != 0 && a->port == b->port && strcmp(spell(a, x), spell(b, y)) == 0;
+}
+
+void address_write(const char *text, char *out, size_t size)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct address a;
+    struct err e;
+
+    if (address_parse(text, &a, &e) < 0)
+        snprintf(out, size, "%s", text);
+    else
+        snprintf(out, size, strchr(a.host, ':') ? "[%s]:%u" : "%s:%u", spell(&a, host), a.port);
 }

@@ -65,19 +65,15 @@ static void check_memory(const struct rules *r)
 /* --- addresses -----------------------------------------------------------------------------------------------------
  */
 
-static const char *numeric(const struct address *at)
-{
-    return strcmp(at->host, "localhost") == 0 ? "127.0.0.1" : at->host;
-}
-
 /* One of them is the other, or has it among others. */
 static bool is_one_address(const struct address *a, const struct address *b)
 {
     static const char ALL[] = "0.0.0.0";
-    const char *x = numeric(a), *y = numeric(b);
+    const char *x = address_host(a), *y = address_host(b);
 
     return a->port == b->port && a->port != 0 &&
-           (strcmp(x, y) == 0 || (strcmp(x, ALL) == 0 && !strchr(y, ':')) || (strcmp(y, ALL) == 0 && !strchr(x, ':')));
+           (address_is_same(a, b) || (strcmp(x, ALL) == 0 && !strchr(y, ':')) ||
+            (strcmp(y, ALL) == 0 && !strchr(x, ':')));
 }
 
 /* Else it would be said that another program has it. */

@@ -10,18 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *host_of(const struct address *at)
-{
-    return strcmp(at->host, "localhost") == 0 ? "127.0.0.1" : at->host;
-}
-
 static int resolve(const struct address *at, int flags, struct addrinfo **found)
 {
     const struct addrinfo want = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE | flags, .ai_socktype = SOCK_STREAM};
     char port[16];
 
     snprintf(port, sizeof(port), "%u", at->port);
-    return getaddrinfo(host_of(at), port, &want, found);
+    return getaddrinfo(address_host(at), port, &want, found);
 }
 
 bool http_listen_is_numeric(const struct address *at)
@@ -96,8 +91,7 @@ static void share_port(int fd, int shares)
 /* Port 0 under another name asks for another port. */
 static bool is_same(const struct address *a, const struct address *b)
 {
-    return a->port == b->port &&
-           (strcmp(a->host, b->host) == 0 || (a->port != 0 && strcmp(host_of(a), host_of(b)) == 0));
+    return address_is_same(a, b) || (a->port == b->port && strcmp(a->host, b->host) == 0);
 }
 
 int http_listen_beside(const char *listen, const char *server, const struct http_socket *there, struct http_socket *out,

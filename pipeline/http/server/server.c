@@ -549,9 +549,7 @@ int http_servers_at(struct http_servers *all, const struct http_server_conf *con
     if (address_parse(conf->listen, &at, e) < 0)
         return err_wrap(e, "%s.listen `%s`", conf->name, conf->listen);
     for (size_t i = 0; i < all->count; i++) {
-        const struct address *there = &all->at[i]->socket.at;
-
-        if (at.port != 0 && there->port == at.port && strcmp(there->host, at.host) == 0) {
+        if (address_is_same(&all->at[i]->socket.at, &at)) {
             *s = all->at[i];
             return check_same_tls(*s, conf, e);
         }

@@ -54,6 +54,15 @@ int listen_address_parse(const struct listen_protocol *p, const char *text, stru
     return 0;
 }
 
+const char *listen_address_written(const struct listen_address *a, char out[LISTEN_WRITTEN])
+{
+    if (is_unix(a->scheme))
+        snprintf(out, LISTEN_WRITTEN, "%s", a->rest);
+    else
+        address_write(a->rest, out, LISTEN_WRITTEN);
+    return out;
+}
+
 /* --- unix sockets --------------------------------------------------------------------------------------------------- */
 
 /* Nobody answers at it any more. */

@@ -50,6 +50,7 @@ static struct listen_port *new_port(const struct input *in, const struct listen_
     const char *const file[IDENTITY_FILES] = {in->listen->tls.cert_file, in->listen->tls.key_file,
                                               in->listen->tls.client_ca_file};
     struct listen_port *p = mem_alloc(sizeof(*p));
+    char written[LISTEN_WRITTEN];
 
     p->hub = in->hub;
     p->protocol = in->protocol;
@@ -61,7 +62,7 @@ static struct listen_port *new_port(const struct input *in, const struct listen_
         p->files[i] = file[i] ? server_tls_path(file[i], in->env.base_dir) : NULL;
     p->address = a->scheme->kind == LISTEN_UNIX || a->scheme->kind == LISTEN_UNIXGRAM
                      ? server_tls_path(a->rest, in->env.base_dir)
-                     : mem_strdup(a->rest);
+                     : mem_strdup(listen_address_written(a, written));
     return p;
 }
 

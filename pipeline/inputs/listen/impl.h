@@ -193,6 +193,9 @@ struct listen_conn {
 /* address.c: its parts. -1: *e says what is wrong, behind "listen: ". */
 MUST_CHECK int listen_address_parse(const struct listen_protocol *p, const char *text, struct listen_address *a,
                                     struct err *e);
+#define LISTEN_WRITTEN 280
+/* "127.0.0.1:514", however it is written (config/address.h); of a unix socket its path. */
+const char *listen_address_written(const struct listen_address *a, char out[LISTEN_WRITTEN]);
 /* The port's socket. -1: there is none. */
 MUST_CHECK int listen_address_open(struct listen_port *p, const struct listen_conf *conf, struct err *e);
 /* It is open, and these are wanted now. */

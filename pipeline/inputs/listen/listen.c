@@ -98,11 +98,13 @@ void listen_check_conf(const struct listen_protocol *p, const struct listen_conf
 /* However they are written: `127.0.0.1:8125` is `udp://127.0.0.1:8125`, where that is meant by it. */
 static bool is_same_address(const struct listen_protocol *p, const char *a, const char *b)
 {
+    char mine[LISTEN_WRITTEN], theirs[LISTEN_WRITTEN];
     struct listen_address x, y;
     struct err e;
 
     return listen_address_parse(p, a, &x, &e) == 0 && listen_address_parse(p, b, &y, &e) == 0 &&
-           x.scheme->kind == y.scheme->kind && strcmp(x.rest, y.rest) == 0;
+           x.scheme->kind == y.scheme->kind &&
+           strcmp(listen_address_written(&x, mine), listen_address_written(&y, theirs)) == 0;
 }
 
 bool listen_share(const struct listen_protocol *p, const struct listen_conf *a, const struct listen_conf *b)

@@ -83,9 +83,9 @@ void push_route(const struct push_conf *c, const char *otherwise, const char *st
     out[0] = '\0';
     if (!c->listen || !stream)
         return;
-    n = (size_t)snprintf(out, size, "%s", c->listen);
-    if (n < size)
-        path_of(c, otherwise, stream, out + n, size - n);
+    address_write(c->listen, out, size);
+    n = strlen(out);
+    path_of(c, otherwise, stream, out + n, size - n);
 }
 
 /* --- open and close ------------------------------------------------------------------------------------------------- */
