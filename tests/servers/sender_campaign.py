@@ -43,8 +43,9 @@ class Campaign:
         self.daemon.start()
         began = time.monotonic()
         self.sender.start(self.t, self.port, 0, args.events, args.rate)
-        events = ["kill"] * args.kills + ["block"] * bool(args.blocked)
-        self.random.shuffle(events)
+        events = ["kill"] * args.kills
+        if args.blocked:  # while the sender has much to send still
+            events.insert(self.random.randrange(len(events) // 2 + 1), "block")
         over = args.events / args.rate / (len(events) + 1)
         for event in events:
             time.sleep(self.random.uniform(0.2, 1.8) * over)

@@ -2,11 +2,13 @@
 //
 //	docker DRIVER FIRST COUNT RATE NAME=VALUE...      the driver's options, as `--log-opt` has them
 //
-// "event N" each, and $EVENT_PADDING behind it. It ends when the driver was closed, which sends what it has.
+// "event N" each, and $EVENT_PADDING behind it. Its container lives until standard input ends: then
+// the driver is closed, which sends what it has, once.
 package main
 
 import (
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"strconv"
@@ -52,5 +54,7 @@ func main() {
 		m.Source, m.Timestamp = "stdout", time.Now()
 		check(driver.Log(m))
 	}
+	fmt.Println("all given")
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	check(driver.Close())
 }
