@@ -157,7 +157,7 @@ static void count_numbers(const struct store *s, bool errors, unsigned char foun
             const char *at = errors ? strstr(line.p, "told so ") : line.p;
 
             for (; at < line.p + line.n && *at != '"'; at++)
-                if (isdigit((unsigned char)*at) && !isdigit((unsigned char)at[-1]))
+                if (isdigit((unsigned char)*at) && (at == line.p || !isdigit((unsigned char)at[-1])))
                     found[strtol(at, NULL, 10)]++;
         }
     }
