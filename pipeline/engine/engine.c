@@ -345,7 +345,7 @@ void engine_stop(struct engine **enp)
         stream_inputs_close(&es->standing);
         stream_inputs_close(&es->inputs);
     }
-    listeners_release(&en->listeners);
+    listeners_close(&en->listeners);
     http_agent_free(&en->agent);
     loop_set_release(&en->loops);
     while ((es = TAILQ_FIRST(&en->streams))) {
@@ -359,6 +359,7 @@ void engine_stop(struct engine **enp)
     orphans_release(&en->orphans);
     if (en->news >= 0)
         close(en->news);
+    listeners_release(&en->listeners);
     pthread_cond_destroy(&en->changed);
     pthread_mutex_destroy(&en->shares);
     pthread_mutex_destroy(&en->lock);

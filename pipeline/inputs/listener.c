@@ -110,7 +110,7 @@ bool listeners_let_go(struct listeners *all)
     return any;
 }
 
-void listeners_release(struct listeners *all)
+void listeners_close(struct listeners *all)
 {
     while (all->count > 0) {
         struct listeners_one one = all->open[all->count - 1];
@@ -120,5 +120,10 @@ void listeners_release(struct listeners *all)
         pthread_mutex_unlock(&all->lock);
         one.ops->close(&one.l);
     }
+}
+
+void listeners_release(struct listeners *all)
+{
+    listeners_close(all);
     pthread_mutex_destroy(&all->lock);
 }

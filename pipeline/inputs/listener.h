@@ -103,7 +103,8 @@ struct listeners {
 };
 
 void listeners_init(struct listeners *all, const struct listener_env *env);
-void listeners_release(struct listeners *all); /* closes them */
+void listeners_close(struct listeners *all); /* none is open behind it */
+void listeners_release(struct listeners *all);
 
 /* One that is open already: nothing. -1: it is not. */
 MUST_CHECK int listeners_open(struct listeners *all, const struct listener_ops *ops, const void *conf, struct err *e);
