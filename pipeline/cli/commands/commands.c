@@ -46,9 +46,9 @@ static void print_version(void)
 {
     const char *left_out;
 
-    fputs("sluice " SLUICE_VERSION "\ninputs: api", stdout);
+    fputs("sluice " SLUICE_VERSION "\ninputs:", stdout);
     for (size_t i = 0; input_at(i); i++)
-        printf(", %s", input_at(i)->name);
+        printf("%s %s", i ? "," : "", input_at(i)->name);
     for (size_t i = 0; (left_out = input_left_out(i)); i++)
         printf("%s%s", i ? ", " : "\nbuilt without: ", left_out);
     fputc('\n', stdout);
