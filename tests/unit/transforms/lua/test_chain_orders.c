@@ -164,7 +164,7 @@ static void run_batch(struct run *run, const char *const *texts, size_t count)
         for (size_t i = 0; i < RECORDS / 2; i++)
             mem_free((void *)(uintptr_t)records[i].data.p);
     }
-    if (chain_end(run->state, &run->out, &e) < 0)
+    if (chain_end(run->state, &run->out, &e) < 0 || chain_finish(run->state, true, &run->out, &e) < 0)
         fail_msg("%s", e.msg);
     assert_int_equal(chain_memory(run->state) < 64 * KIB, 1);
 }
