@@ -343,14 +343,17 @@ static void on_in_journal(struct spool_wait *w, bool safe)
         delivery_loop_post(s->env.loop, &s->journaled);
 }
 
-/* A script may take its time, and what it has made of a piece is made again after a crash. */
+/* A script may take its time, and what it has made of a piece is made again after a crash. What came and went within one turn of the loop has no
+ * time: nothing is learnt from it. */
 static void note_time(struct staging *s)
 {
-    nsec now = s->env.loop->mono, took = now > s->since ? now - s->since : 1;
+    nsec now = s->env.loop->mono, took = now - s->since;
 
+    s->since = now;
+    if (took <= 0)
+        return;
     s->timely = (uint64_t)((double)s->piece->piece.bytes * (double)s->piece->host->piece_time / (double)took);
     s->timely_for = s->piece->host;
-    s->since = now;
 }
 
 static void on_journaled(struct loop_event *ev)

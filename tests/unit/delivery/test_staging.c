@@ -482,8 +482,10 @@ static void no_piece_comes_near_the_time_for_a_batch(void **state)
     rig_start(b->r);
     s = &b->r->stream->outlets[0].staging;
     assert_null(s->timely_for);
-    put(b, "a");
-    rig_drain(b->r);
+    do { /* one that was done within a turn of the loop says nothing */
+        put(b, "a");
+        rig_drain(b->r);
+    } while (!s->timely_for);
     assert_ptr_equal(s->timely_for, &b->r->stream->outlets[0].generations.newest->host);
     assert_int_equal(s->timely, 0);
     rig_stop(b->r);
