@@ -14,7 +14,7 @@ from test_tls import make_certificates
 
 
 def ask(d, path, method="GET", body=None, **headers):
-    c = http.client.HTTPConnection("127.0.0.1", d.admin_port, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", d.admin_port, timeout=60)
     try:
         c.request(method, path, body=body, headers=headers)
         answer = c.getresponse()
