@@ -102,6 +102,12 @@ header_banners() {
 
 unfinished() { grep -rnE 'TODO|FIXME' $CODE tests --include='*.[ch]' --include='*.py' | grep -vE '#[0-9]+'; }
 
+# What a trial has left behind is no part of the project.
+strays() {
+    git ls-files 2>/dev/null | sed 's/$/:1: has no place here/' |
+        grep -vE '^((\.ci|config|docs|pipeline|sinks|tests|transforms)/|(\.clang-format|\.gitignore|CHANGELOG\.md|CMakeLists\.txt|CMakePresets\.json|LICENSE|README\.md|run):)'
+}
+
 scripts_parse() {
     local file
     for file in run .ci/run $(find tests -name '*.sh'); do
@@ -149,6 +155,7 @@ case_of "files and functions that comments and documents name are there" referen
 case_of "metrics, labels and pages that the dashboard and the alerts name are there" queries
 case_of "nothing is left for later without an issue number" unfinished
 case_of "scripts parse" scripts_parse
+case_of "every file in the repository is in its place" strays
 
 printf 'style: %d findings\n' "$findings"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
