@@ -202,6 +202,8 @@ void listen_lost(struct listen_route *r, uint64_t n);
 void listen_filtered(struct listen_route *r, uint64_t n);
 /* n messages that had come before: counted as INPUT_DUPLICATES. */
 void listen_duplicates(struct listen_route *r, uint64_t n);
+/* n records whose sender is told to send them again: counted as METRIC_THROTTLED_RECORDS. */
+void listen_throttled(struct listen_route *r, uint64_t n);
 nsec listen_now(const struct listen_conn *c); /* wall; of this turn */
 /* Empty, and as large as a record may be; until the next call. */
 struct buf *listen_scratch(struct listen_conn *c);

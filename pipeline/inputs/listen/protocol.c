@@ -138,6 +138,11 @@ void listen_duplicates(struct listen_route *r, uint64_t n)
     input_health_add(r->in->env.health, INPUT_DUPLICATES, n);
 }
 
+void listen_throttled(struct listen_route *r, uint64_t n)
+{
+    metrics_add(r->in->env.metrics, METRIC_THROTTLED_RECORDS, n);
+}
+
 void listen_filtered(struct listen_route *r, uint64_t n)
 {
     input_health_add(r->in->env.health, INPUT_FILTERED, n);

@@ -227,3 +227,13 @@ void otlp_pass(struct otlp_reader *r)
     r->scope_large |= !r->folded && r->resource_fits;
     r->has_item = false;
 }
+
+uint64_t otlp_rest(struct otlp_reader *r)
+{
+    uint64_t n = r->has_item;
+
+    while (find_item(r))
+        n++;
+    r->has_item = false;
+    return n;
+}

@@ -49,6 +49,8 @@ void otlp_open(struct otlp_reader *r, enum otlp_signal signal, struct otlp_shape
 MUST_CHECK enum otlp_next otlp_next(struct otlp_reader *r, struct buf *text, struct slice *record);
 /* Behind OTLP_FULL: it is left out. */
 void otlp_pass(struct otlp_reader *r);
+/* How many are left, one that found no room among them. None is behind this. */
+uint64_t otlp_rest(struct otlp_reader *r);
 /* NULL: all of the body is what it should be. Else what is wrong. */
 const char *otlp_check(enum otlp_signal signal, struct slice body);
 

@@ -275,7 +275,9 @@ static bool begin_export(struct session *s, struct export *x, struct listen_rout
         code = why ? OTLP_INVALID_ARGUMENT : code;
     }
     if (why) {
-        if (code != OTLP_UNAVAILABLE)
+        if (code == OTLP_UNAVAILABLE)
+            listen_throttled(r, 1); /* how many it has is not known yet */
+        else
             listen_bad(s->conn, r, why,
                        "the sender has the same text in its answer; nothing of the request was stored");
         refuse(s, x, code, why);
@@ -386,10 +388,11 @@ static bool work_one(struct session *s, struct export *x)
         TAILQ_REMOVE(&s->ready, x, link);
         grpc_drop_message(s->grpc, x->call);
         TAILQ_INSERT_TAIL(&s->waiting, x, link);
-    } else if (step == STEP_LATER) {
-        refuse(s, x, OTLP_UNAVAILABLE, "the stream is full, or its disk refuses; send it again");
     } else {
-        refuse(s, x, OTLP_UNAVAILABLE, "there is no memory for it now; send it again");
+        listen_throttled(r, x->has_record + otlp_rest(&x->reader));
+        refuse(s, x, OTLP_UNAVAILABLE,
+               step == STEP_LATER ? "the stream is full, or its disk refuses; send it again"
+                                  : "there is no memory for it now; send it again");
     }
     return true;
 }

@@ -183,14 +183,15 @@ static void set_string(struct rig *r, const char *name, const char *text)
     s->v[0] = mem_strdup(text);
 }
 
-/* It listens at "s" in the rig's folder; `name` and `value` of one of its options, or NULL. */
-static void begin(struct bed *b, const char *name, const char *value)
+static void begin_with(struct bed *b, uint64_t limit, const char *name, const char *value)
 {
     struct rig *r = &b->rig;
     char text[128];
 
     b->errors = cfg_errors_new();
     rig_init(r, "otlp_grpc");
+    if (limit > 0)
+        r->limit = limit;
     r->conf = mem_alloc(r->ops->conf_size);
     cfg_bind(b->errors, NULL, r->ops->fields, r->conf);
     snprintf(text, sizeof(text), "unix://%s", rig_path(r, "s"));
@@ -198,6 +199,12 @@ static void begin(struct bed *b, const char *name, const char *value)
     if (name)
         set_string(r, name, value);
     rig_start(r);
+}
+
+/* It listens at "s" in the rig's folder; `name` and `value` of one of its options, or NULL. */
+static void begin(struct bed *b, const char *name, const char *value)
+{
+    begin_with(b, 0, name, value);
 }
 
 static void end(struct bed *b)
@@ -238,6 +245,35 @@ static void what_memory_never_holds_is_left_out_and_said(void **state)
     }
     hang_up(&c);
     buf_release(&message);
+    end(&b);
+}
+
+/* All of a request whose first record finds no room; as it is with pushes over HTTP. */
+static void what_is_sent_back_is_counted(void **state)
+{
+    static const size_t sizes[] = {300 * KIB, 300 * KIB, 300 * KIB};
+    uint64_t before;
+    struct bed b;
+    struct buf one, three;
+    struct client c;
+
+    (void)state;
+    begin_with(&b, 3 * MIB, NULL, NULL);
+    dial(&c, rig_path(&b.rig, "s"));
+    make_request(&one, sizes, 1);
+    make_request(&three, sizes, 3);
+    do
+        export(&c, buf_slice(&one));
+    while (strcmp(c.code, "0") == 0);
+    assert_string_equal(c.code, "14");
+    before = metrics_get(&b.rig.metrics, METRIC_THROTTLED_RECORDS);
+    assert_int_equal(before, 1);
+    export(&c, buf_slice(&three));
+    assert_string_equal(c.code, "14");
+    assert_int_equal(metrics_get(&b.rig.metrics, METRIC_THROTTLED_RECORDS), before + 3);
+    hang_up(&c);
+    buf_release(&one);
+    buf_release(&three);
     end(&b);
 }
 
@@ -309,6 +345,7 @@ int main(void)
         cmocka_unit_test(whether_it_works_is_told),
         cmocka_unit_test(a_client_hears_that_it_stops),
         cmocka_unit_test(what_memory_never_holds_is_left_out_and_said),
+        cmocka_unit_test(what_is_sent_back_is_counted),
     };
 
     return cmocka_run_group_tests_name("otlp_grpc", tests, NULL, NULL);
