@@ -658,14 +658,16 @@
 #define STATSD_SPREAD_MAX (4 * MIB)
 /* A connection has so long for its handshake, for the rest of a message that has begun, and to read its last answers; one that was silent for so
  * long may have to make room for another. What waits for room is looked at so often, in milliseconds; an address whose inputs have gone waits so
- * long for the next ones; an input that ends reads on for so long at most, or until connections have been quiet for so long, and waits so long for
- * what it has taken to become safe. Behind a record that a full spool did not take, little is read at a time for so long. */
+ * long for the next ones; an input that has left and is not closed keeps it for as long at a stop, and for so long in a reload; one that ends reads on for
+ * so long at most, or until connections have been quiet for so long, and waits so long for what it has taken to become safe. Behind a record that a full
+ * spool did not take, little is read at a time for so long. */
 #define LISTEN_HANDSHAKE_TIME (10 * NSEC_PER_SEC)
 #define LISTEN_REST_TIME      (60 * NSEC_PER_SEC)
 #define LISTEN_END_TIME       (5 * NSEC_PER_SEC)
 #define LISTEN_SILENT         (10 * NSEC_PER_SEC)
 #define LISTEN_AGAIN_MS       50
 #define LISTEN_PARKED         (3 * NSEC_PER_SEC)
+#define LISTEN_AWAITED        (12 * NSEC_PER_SEC)
 #define LISTEN_DRAIN          (500 * NSEC_PER_MSEC)
 #define LISTEN_QUIET          (50 * NSEC_PER_MSEC)
 #define LISTEN_LINGER         (2 * NSEC_PER_SEC)

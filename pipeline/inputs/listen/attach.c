@@ -224,9 +224,9 @@ void listen_leave(struct input *in, nsec wait_until)
         TAILQ_REMOVE(&p->places, place, link);
         TAILQ_FOREACH(c, &p->conns, link)
             listen_conn_leave_budget(c);
-        if (TAILQ_EMPTY(&p->places))
+        if (TAILQ_EMPTY(&p->places) || in->left_at)
             p->wait_until = wait_until;
-        else
+        if (!TAILQ_EMPTY(&p->places))
             settle(p);
         listen_port_look(p);
     }

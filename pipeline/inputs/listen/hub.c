@@ -327,14 +327,16 @@ static bool somebody_waits_for_a_spool(const struct listen_hub *h)
     return false;
 }
 
-/* One that has left stays open for as long as deliveries take at a stop. Its senders need not wait for that: they find another, or go on without. */
+/* One that has left stays open for as long as deliveries take at a stop. Its senders need not wait for that: they find another, or go on without. A
+ * reload waits, too, for attempts that hang; but then somebody comes. */
 static void let_late_ones_go(struct listen_hub *h)
 {
+    nsec most = h->stops ? LISTEN_PARKED : LISTEN_AWAITED;
     struct input *in, *next;
 
     for (in = TAILQ_FIRST(&h->inputs); in; in = next) {
         next = TAILQ_NEXT(in, link);
-        if (in->left_at && h->mono - in->left_at >= LISTEN_PARKED)
+        if (in->left_at && h->mono - in->left_at >= most)
             listen_leave(in, h->mono);
     }
 }
@@ -391,6 +393,19 @@ int listen_hub_begin(struct listen_hub *h, struct err *e)
     return 0;
 }
 
+static void nobody_comes(void *arg)
+{
+    struct listen_hub *h = arg;
+
+    h->stops = true;
+}
+
+static void hub_stop(struct listener *l)
+{
+    if (l->hub.loop)
+        loop_call(l->hub.loop, nobody_comes, &l->hub);
+}
+
 static void end(void *arg)
 {
     struct listen_hub *h = arg;
@@ -423,5 +438,9 @@ struct listen_hub *listen_hub_of(struct listeners *all)
     return &listeners_find(all, &listen_listener_ops)->hub;
 }
 
-const struct listener_ops listen_listener_ops = {
-    .name = "sockets", .called = "a socket", .open = hub_open, .close = hub_close, .let_go = hub_let_go};
+const struct listener_ops listen_listener_ops = {.name = "sockets",
+                                                 .called = "a socket",
+                                                 .open = hub_open,
+                                                 .stop = hub_stop,
+                                                 .close = hub_close,
+                                                 .let_go = hub_let_go};

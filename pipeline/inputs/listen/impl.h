@@ -6,8 +6,8 @@
  *
  * All of it belongs to the hub's thread; the main thread comes there by loop_call(). An input's window tells of what is safe by a post.
  *
- * A port works while all inputs that have it have started. When one leaves, it waits: for that input to come back (a reload), LISTEN_PARKED at most,
- * so that meanwhile nobody else gets what is its own. A port that nobody has then is closed.
+ * A port works while all inputs that have it have started. When one leaves, it waits: for that input to come back (a reload), LISTEN_PARKED at most
+ * from when it was closed, so that meanwhile nobody else gets what is its own. A port that nobody has then is closed.
  */
 #ifndef PIPELINE_INPUTS_LISTEN_IMPL_H
 #define PIPELINE_INPUTS_LISTEN_IMPL_H
@@ -130,6 +130,7 @@ struct listen_hub {
     bool full;                                   /* some wait for a spool, not for one another */
     nsec little_until;                           /* mono; a spool is full: little is read at a time */
     bool yielded;                                /* one of them waits for others only */
+    bool stops;                                  /* the program: nobody comes any more */
     size_t counted;                              /* bytes that connections hold of budgets */
     uv_timer_t tick, again;
     uv_check_t behind;      /* each turn */

@@ -306,6 +306,124 @@ static void connections_wait_for_the_next_input(void **state)
     bench_release(&b);
 }
 
+struct parked {
+    struct listen_hub *hub;
+    struct input *in;
+    nsec older; /* as if it had left so much earlier */
+    size_t places, ports;
+    nsec wait_until; /* of the first address */
+    bool full;
+};
+
+/* What is done each second is due. */
+static void let_time_pass(void *arg)
+{
+    struct parked *p = arg;
+
+    p->in->left_at -= p->older;
+    p->hub->full = true; /* until then */
+    uv_timer_start(&p->hub->tick, p->hub->tick.timer_cb, 0, 1000);
+}
+
+static void look_at_parked(void *arg)
+{
+    struct parked *p = arg;
+    const struct listen_port *first = TAILQ_FIRST(&p->hub->ports);
+
+    p->places = p->in->place_count;
+    p->ports = p->hub->port_count;
+    p->wait_until = first ? first->wait_until : 0;
+    p->full = p->hub->full;
+}
+
+static void wait_for_tick(struct parked *p, nsec older)
+{
+    p->older = older;
+    loop_call(p->hub->loop, let_time_pass, p);
+    do
+        loop_call(p->hub->loop, look_at_parked, p);
+    while (p->full);
+}
+
+static struct parked stopped(struct rig *r, struct input *in)
+{
+    struct parked p = {.hub = listen_hub_of(&r->listeners), .in = in};
+
+    r->ops->stop(in);
+    assert_true(r->ops->stopped(in, NSEC_NEVER));
+    return p;
+}
+
+/* Deliveries take longer than an input that was closed is waited for, and this one is closed behind them. */
+static void addresses_outlast_a_slow_reload_and_not_a_stop(void **state)
+{
+    struct parked p;
+    struct bench b;
+    struct rig *r = &b.r;
+    int fd;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    rig_start(r);
+    fd = dial(rig_path(r, "s"), SOCK_STREAM);
+    say(fd, "one\ntw");
+    rig_expect(r, "one|");
+    p = stopped(r, r->in);
+    wait_for_tick(&p, LISTEN_PARKED);
+    assert_true(p.places == 1 && p.ports == 1);
+    rig_stop(r);
+    say(fd, "o\n?\n");
+    rig_start(r);
+    hear(fd, "safe 1\n");
+    rig_expect(r, "two|");
+    p = stopped(r, r->in);
+    listeners_stop(&r->listeners);
+    wait_for_tick(&p, LISTEN_PARKED);
+    assert_true(p.places == 0 && p.ports == 0);
+    hear_the_end(fd);
+    bench_release(&b);
+}
+
+/* Its records would be others' meanwhile, or refused for good. */
+static void others_wait_while_an_input_is_replaced(void **state)
+{
+    char x[] = "x";
+    struct lines_conf choosy;
+    struct input_env env;
+    struct input *in;
+    struct parked p;
+    struct bench b;
+    struct rig *r = &b.r;
+    struct err e;
+    nsec before;
+
+    (void)state;
+    bench_init(&b);
+    bench_listen(&b, "unix", "s");
+    rig_start(r);
+    choosy = b.conf;
+    choosy.first = x;
+    env = (struct input_env){.stream = "other",
+                             .spool = r->spool,
+                             .budget = &r->budget,
+                             .metrics = &r->metrics,
+                             .loop = r->loop,
+                             .listeners = &r->listeners,
+                             .base_dir = r->dir};
+    assert_int_equal(r->ops->open(&in, &choosy, &env, &e), 0);
+    assert_int_equal(r->ops->start(in, &e), 0);
+    p = stopped(r, in);
+    wait_for_tick(&p, LISTEN_PARKED);
+    assert_int_equal(p.places, 1);
+    before = clock_mono();
+    r->ops->close(&in);
+    p.in = r->in;
+    loop_call(p.hub->loop, look_at_parked, &p);
+    assert_true(p.places == 1 && p.wait_until >= before + LISTEN_PARKED);
+    bench_release(&b);
+}
+
 static atomic_bool sync_fails;
 
 static int disk_fdatasync(int fd)
@@ -835,6 +953,8 @@ int main(void)
         cmocka_unit_test(datagrams_come_whole),
         cmocka_unit_test(a_message_may_be_large_and_not_larger),
         cmocka_unit_test(connections_wait_for_the_next_input),
+        cmocka_unit_test(addresses_outlast_a_slow_reload_and_not_a_stop),
+        cmocka_unit_test(others_wait_while_an_input_is_replaced),
         cmocka_unit_test(what_was_lost_with_its_input_is_never_called_safe),
         cmocka_unit_test(only_so_many_are_connected),
         cmocka_unit_test(other_options_are_taken_up_by_an_address_that_stays),
