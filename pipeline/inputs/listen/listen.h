@@ -140,16 +140,12 @@ int listen_what(const struct listen_conn *c); /* of its scheme */
 bool listen_is_datagram(const struct listen_conn *c);
 /* "192.0.2.7", without the port; "" of a unix socket. Of datagrams: of the present one. */
 const char *listen_peer(struct listen_conn *c);
-uint16_t listen_peer_port(const struct listen_conn *c); /* 0: none */
-/* The common name of the client's certificate; "": it showed none. */
-const char *listen_peer_name(const struct listen_conn *c);
 
 /* How often an input has come to listen there: when it is another number than before, what senders have to show may be something else. */
 unsigned listen_changes(const struct listen_conn *c);
 /* Those that listen there: 0, 1 ... until NULL, choosy ones first. There is at least one in read(). */
 struct listen_route *listen_route(struct listen_conn *c, size_t index);
 const void *listen_route_conf(const struct listen_route *r);
-const char *listen_route_stream(const struct listen_route *r);
 
 struct listen_message {
     struct slice data;

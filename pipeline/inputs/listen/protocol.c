@@ -36,21 +36,6 @@ const char *listen_peer(struct listen_conn *c)
     return c->peer;
 }
 
-uint16_t listen_peer_port(const struct listen_conn *c)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&c->from;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&c->from;
-
-    return c->from.ss_family == AF_INET    ? ntohs(v4->sin_port)
-           : c->from.ss_family == AF_INET6 ? ntohs(v6->sin6_port)
-                                           : 0;
-}
-
-const char *listen_peer_name(const struct listen_conn *c)
-{
-    return c->name;
-}
-
 nsec listen_now(const struct listen_conn *c)
 {
     return c->port->hub->wall;
@@ -95,11 +80,6 @@ unsigned listen_changes(const struct listen_conn *c)
 const void *listen_route_conf(const struct listen_route *r)
 {
     return r->in->conf;
-}
-
-const char *listen_route_stream(const struct listen_route *r)
-{
-    return r->in->env.stream;
 }
 
 void listen_expect(struct listen_conn *c, size_t bytes)

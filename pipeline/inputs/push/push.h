@@ -132,7 +132,6 @@ unsigned push_sockets(const void *conf);
 const void *push_conf_of(const struct push_request *rq);
 void *push_own_of(const struct push_request *rq);
 void *push_session(struct push_request *rq);
-const struct input_env *push_env(const struct push_request *rq);
 const char *push_header(const struct push_request *rq, const char *name);   /* NULL: not there */
 const char *push_argument(const struct push_request *rq, const char *name); /* of the query; NULL: not there */
 const char *push_beneath(const struct push_request *rq);                    /* as head() had it */

@@ -26,11 +26,6 @@ void *push_session(struct push_request *rq)
     return rq->session;
 }
 
-const struct input_env *push_env(const struct push_request *rq)
-{
-    return &rq->in->env;
-}
-
 const char *push_header(const struct push_request *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->exchange->connection, MHD_HEADER_KIND, name);
