@@ -439,10 +439,11 @@
 /* --- inputs -------------------------------------------------------------------------------------------------------- */
 
 /* Connections that an HTTP server accepts before it looks at the clients it has. */
-#define LISTENER_BACKLOG 1024           /* connections that wait in the kernel */
-#define LISTENERS_MAX    8              /* kinds of them (inputs/listener.h) */
-#define HTTP_SERVERS_MAX 16             /* addresses on which the program listens */
-#define HTTP_ROUTES_MAX  LIMIT(1024, 8) /* paths on one of them */
+#define LISTENER_BACKLOG 1024                /* connections that wait in the kernel */
+#define LISTENERS_MAX    8                   /* kinds of them (inputs/listener.h) */
+#define HTTP_SERVERS_MAX 16                  /* addresses on which the program listens */
+#define HTTP_ROUTES_MAX  LIMIT(1024, 8)      /* paths on one of them */
+#define HTTP_GONE_TIME   (30 * NSEC_PER_SEC) /* so long who asks for one that was somebody's is told to come again */
 #define LISTENER_BURST   LIMIT(64, 2)
 /* How often a listener looks, how long it waits where there is no descriptor or nobody made room yet; what was taken and not added
  * by then has come to nothing; who is waited for this long may have to make room. */

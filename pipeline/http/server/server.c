@@ -5,7 +5,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/mem.h"
 #include "pipeline/base/thread.h"
-#include "pipeline/http/server/answer.h"
+#include "pipeline/http/server/gone.h"
 #include "pipeline/http/server/listener.h"
 
 #include <assert.h>
@@ -47,6 +47,7 @@ struct http_server {
     struct http_route
         *routes[HTTP_ROUTES_MAX]; /* guarded by routes_lock, as what follows; written by the main thread only */
     size_t route_count;
+    struct http_gone gone;
 };
 
 struct connection {
@@ -168,6 +169,7 @@ void http_route_close(struct http_route **rp)
     for (size_t i = 0; i < s->route_count; i++)
         if (s->routes[i] == r) {
             s->routes[i] = s->routes[--s->route_count];
+            http_gone_add(&s->gone, r->conf.path, clock_mono());
             break;
         }
     pthread_rwlock_unlock(&s->routes_lock);
@@ -185,15 +187,6 @@ void http_exchange_await(struct http_exchange *x, nsec timeout)
     nsec now = clock_mono();
 
     http_client_deadline(x->client, now, timeout == NSEC_NEVER ? NSEC_NEVER : now + timeout);
-}
-
-static enum MHD_Result not_found(struct MHD_Connection *c)
-{
-    struct http_answer a = {.status = MHD_HTTP_NOT_FOUND, .text = SLICE("nothing is here\n"), .close = true};
-
-    a.type = "text/plain; charset=utf-8";
-    a.realm = "";
-    return http_answer(&(struct http_exchange){.connection = c}, &a);
 }
 
 static enum MHD_Result add_to_guard(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -236,8 +229,9 @@ static enum MHD_Result begin(struct http_server *s, struct http_exchange *x, con
     return x->route->conf.ops->begin(x, asked);
 }
 
-/* The request counts as its route's from here on. NULL: nobody owns the path. */
-static struct exchange *enter(struct http_server *s, struct MHD_Connection *c, const struct http_asked *asked)
+/* The request counts as its route's from here on. NULL: nobody owns the path; *gone: somebody did until lately. */
+static struct exchange *enter(struct http_server *s, struct MHD_Connection *c, const struct http_asked *asked,
+                              bool *gone)
 {
     const struct connection *connection =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -247,6 +241,9 @@ static struct exchange *enter(struct http_server *s, struct MHD_Connection *c, c
     ex->magic = EXCHANGE_MAGIC;
     pthread_rwlock_rdlock(&s->routes_lock);
     r = find(s, asked->method, asked->url);
+    *gone = s->gone.count > 0 && http_gone_find(&s->gone, asked->url, clock_mono()) > (r ? r->n : 0);
+    if (*gone)
+        r = NULL;
     if (r) {
         ex->x = (struct http_exchange){
             .connection = c, .ctx = r->conf.ctx, .client = connection->client, .from = connection->from, .route = r};
@@ -273,9 +270,11 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     if (atomic_load(&s->ending))
         return MHD_NO;
     if (!ex) {
-        ex = enter(s, c, &asked);
+        bool gone;
+
+        ex = enter(s, c, &asked, &gone);
         if (!ex)
-            return not_found(c);
+            return http_gone_answer(c, gone);
         *request = ex;
         return begin(s, &ex->x, &asked);
     }
@@ -513,6 +512,7 @@ void http_server_close(struct http_server **ss)
         free_route(s->routes[--s->route_count]);
     for (size_t i = 0; i < ARRAY_LEN(s->tls_files); i++)
         mem_free(s->tls_files[i]);
+    http_gone_release(&s->gone);
     pthread_rwlock_destroy(&s->routes_lock);
     MEM_CLEAR(*ss);
 }

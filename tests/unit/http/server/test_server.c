@@ -323,7 +323,7 @@ static void a_path_comes_and_goes(void **state)
     const char half[] = "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf";
     struct owner a = {.name = "a"}, b = {.name = "b"};
     struct http_server_conf conf = CONF;
-    struct http_route *ra, *rb;
+    struct http_route *ra, *rb, *rest;
     struct http_server *s;
     struct err e;
     int fd;
@@ -344,8 +344,16 @@ static void a_path_comes_and_goes(void **state)
     assert_null(rb);
     assert_int_equal(atomic_load(&b.over), 2);
     close(fd);
-    assert_int_equal(strncmp(ask(s, "GET", "/b", ""), "404", 3), 0);
+    assert_int_equal(strncmp(ask(s, "GET", "/b", ""), "503 ", 4), 0); /* it may come back */
+    assert_int_equal(strncmp(ask(s, "GET", "/b/c", ""), "404", 3), 0);
     assert_string_equal(ask(s, "GET", "/a", ""), "200 a GET /a 0");
+    rest = route(s, &a, NULL, "/"); /* who has all the rest does not answer for it */
+    assert_int_equal(strncmp(ask(s, "POST", "/b", "x"), "503 ", 4), 0);
+    assert_string_equal(ask(s, "GET", "/b/c", ""), "200 a GET /b/c 0");
+    rb = route(s, &b, NULL, "/b");
+    assert_string_equal(ask(s, "GET", "/b", ""), "200 b GET /b 0");
+    http_servers_leave(&all, &rest);
+    http_servers_leave(&all, &rb);
     rb = route(s, &b, NULL, "/b");
     http_servers_leave(&all, &ra);
     assert_int_equal(all.count, 1);
