@@ -35,6 +35,24 @@ char *put_endpoint_of(const char *listen, bool tls)
     return mem_printf(strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", host, at.port);
 }
 
+bool put_endpoint_is_loopback(const char *endpoint)
+{
+    struct http_url url;
+    struct address at;
+    struct buf place;
+    struct err e;
+    bool is;
+
+    if (http_url_parse(&url, "the endpoint", endpoint, &e) < 0)
+        return false;
+    buf_init(&place, ENDPOINT_URL_MAX + 64);
+    is =
+        !*url.path && http_url_place(&url, &place) == 0 && address_parse(buf_cstr(&place), &at, &e) == 0 && at.loopback;
+    buf_release(&place);
+    http_url_release(&url);
+    return is;
+}
+
 struct put_client {
     CURL *easy;
     char *endpoint;

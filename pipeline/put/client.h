@@ -19,6 +19,8 @@ struct put_client;
 
 /* Where a server that has this `listen` is reached from here: "https://127.0.0.1:9273". NULL: it is no address. The caller frees it. */
 char *put_endpoint_of(const char *listen, bool tls);
+/* Can it be nobody but who runs on this machine? */
+bool put_endpoint_is_loopback(const char *endpoint);
 
 struct put_client_conf {
     const char *endpoint; /* http://127.0.0.1:4573 */

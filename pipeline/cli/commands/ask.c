@@ -8,6 +8,7 @@
 #include "pipeline/put/client.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* --- where ------------------------------------------------------------------------------------------------------------ */
 
@@ -56,6 +57,25 @@ static size_t find_places(const struct ask_whom *w, struct place list[2])
     if (n == 2 && list[0].endpoint && strcmp(list[0].endpoint, list[1].endpoint) == 0)
         release_places(&list[--n], 1);
     return n;
+}
+
+/* May the token of data_dir be shown there? It may change everything, so whoever answers at an address that was named gets it on this machine
+ * alone, or over TLS, where he has proved to be who has our key. */
+static bool is_ours(const struct ask_whom *w)
+{
+    struct place places[2];
+    const char *endpoint;
+    size_t n;
+    bool is;
+
+    if (!w->url)
+        return true;
+    n = find_places(w, places);
+    endpoint = places[0].endpoint;
+    is = endpoint && ((places[0].cert_file && strncasecmp(endpoint, "https:", strlen("https:")) == 0) ||
+                      put_endpoint_is_loopback(endpoint));
+    release_places(places, n);
+    return is;
 }
 
 bool cli_ask_knows(const struct ask_whom *w)
@@ -114,12 +134,19 @@ struct shown {
     size_t n;
 };
 
-static void find_shown(const struct settings *s, bool reads, struct shown *out, struct err *e)
+static void find_shown(const struct ask_whom *w, bool reads, struct shown *out, struct err *e)
 {
+    const struct settings *s = w->settings;
     char token[ADMIN_TOKEN_TEXT];
 
     out->n = 0;
-    if (admin_token_read(s->data_dir, token, e) == 0)
+    if (!is_ours(w))
+        err_set(
+            e, ERR_CONFIG,
+            "%s is neither a loopback address nor spoken to by TLS with `admin.tls.cert_file`, so it is not shown the "
+            "token in data_dir",
+            w->url);
+    else if (admin_token_read(s->data_dir, token, e) == 0)
         out->v[out->n++] = mem_printf("Bearer %s", token);
     if (s->admin_token)
         out->v[out->n++] = mem_printf("Bearer %s", s->admin_token);
@@ -154,7 +181,7 @@ int cli_ask_until(const struct ask_whom *w, const char *path, int stop_fd, long 
     int rc = -1;
 
     *status = 401;
-    find_shown(w->settings, false, &shown, e);
+    find_shown(w, false, &shown, e);
     if (shown.n > 0)
         rc = ask_showing(w, &conf, &shown, status, reply, e);
     else if (!cli_ask_knows(w)) /* what is wrong first */
@@ -183,7 +210,7 @@ int cli_ask_page(const struct ask_whom *w, const char *path, int stop_fd, long *
 
     if (rc < 0 || *status != 401)
         return rc;
-    find_shown(w->settings, true, &shown, &none);
+    find_shown(w, true, &shown, &none);
     rc = ask_showing(w, &conf, &shown, status, reply, e);
     release_shown(&shown);
     return rc;
