@@ -66,6 +66,7 @@ static int open_next(struct admin *a, const struct admin_conf *conf, struct err 
         admin_front_close(&a->next);
         return -1;
     }
+    whereabouts_remove(a->data_dir); /* what one that was killed left leads to whoever has that port by now */
     log_warn("where the admin server is reached cannot be kept in data_dir: commands ask where the configuration says",
              KE("cause", e),
              KS("hint", "see to that folder; `sluice reload` may need --url once admin.listen is another"));

@@ -5,7 +5,7 @@
  *     cert_file /etc/sluice/cert.pem         with TLS
  *     key_file /etc/sluice/key.pem           where clients have to show a certificate
  *
- * It is removed at the end. One that a killed daemon left leads to nobody: who finds nobody there looks where the configuration says.
+ * It is removed at the end. One that a killed daemon left leads to nobody, mostly: who finds nobody there looks where the configuration says.
  *
  * Threads    written by one at a time; read by anybody.
  */

@@ -1,7 +1,9 @@
 /* Where the daemon is reached, as the commands read it. */
 #include "tests/support/cmocka.h"
 
+#include "pipeline/admin/admin.h"
 #include "pipeline/admin/whereabouts.h"
+#include "pipeline/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,10 +77,34 @@ static void nonsense_is_none(void **state)
     }
 }
 
+/* What lies in the way is a folder. */
+static void one_that_a_killed_daemon_left_goes_where_no_other_can_be_written(void **state)
+{
+    const struct admin_conf conf = {.listen = "127.0.0.1:0", .data_dir = dir};
+    struct admin *a = admin_new(NULL, (struct admin_actions){NULL, 0});
+    char way[80];
+    struct whereabouts w;
+    struct err e;
+
+    (void)state;
+    log_set_level(LOG_ERROR);
+    snprintf(way, sizeof(way), "%s.new", file);
+    assert_int_equal(whereabouts_write(dir, &(struct whereabouts){.listen = (char *)"127.0.0.1:1"}, &e), 0);
+    assert_int_equal(whereabouts_place(dir, &e), 0);
+    assert_int_equal(mkdir(way, 0700), 0);
+    assert_int_equal(admin_prepare(a, &conf, &e), 0);
+    assert_false(whereabouts_read(dir, &w));
+    admin_drop(a);
+    admin_stop(&a);
+    assert_int_equal(rmdir(way), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_placed_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_a_killed_daemon_left_goes_where_no_other_can_be_written, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(nonsense_is_none, setup, teardown),
     };
 
