@@ -2,6 +2,7 @@
  * closed, addresses are bound and released, the lock of data_dir is taken and given back. */
 #include "pipeline/engine/preflight.h"
 
+#include "config/address.h"
 #include "pipeline/base/io.h"
 #include "pipeline/base/limits.h"
 #include "pipeline/base/log.h"
@@ -187,11 +188,37 @@ static bool listens_already(const struct check *c, const struct listener_ops *l)
     return false;
 }
 
+/* Others post to an input that runs at the same address: the listener takes its place beside it. */
+static bool is_of_an_input(const struct settings *running, const char *listen)
+{
+    char at[INPUT_ROUTE_MAX], route[INPUT_ROUTE_MAX];
+    size_t n;
+
+    address_write(listen, at, sizeof(at));
+    n = strlen(at);
+    for (size_t i = 0; i < running->stream_count; i++)
+        for (size_t k = 0; k < running->streams[i].input_count; k++) {
+            const struct input_settings *in = &running->streams[i].inputs[k];
+
+            if (!in->ops->route)
+                continue;
+            in->ops->route(in->conf, running->streams[i].name, route, sizeof(route));
+            if (strncmp(route, at, n) == 0 && route[n] == '/')
+                return true;
+        }
+    return false;
+}
+
 static void check_listener(struct check *c, const struct listener_ops *l)
 {
     const struct listener_place place = l->section->place(settings_section(c->s, l));
+    bool ours;
 
-    if (!listens_already(c, l) || !is_same(l->section->place(settings_section(c->running, l)).listen, place.listen))
+    if (listens_already(c, l))
+        ours = is_same(l->section->place(settings_section(c->running, l)).listen, place.listen);
+    else
+        ours = c->running && is_of_an_input(c->running, place.listen);
+    if (!ours)
         check_free(c, l->name, place.listen);
     check_tls(c, l->name, place.tls);
 }

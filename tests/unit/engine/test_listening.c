@@ -261,6 +261,16 @@ static void a_stream_keeps_the_name_at_its_listener_while_its_other_inputs_are_r
     goes_to(API, HTTP);
 }
 
+/* Its address was another's, and is shared from then on. */
+static void the_api_may_come_to_where_an_input_listens(void **state)
+{
+    (void)state;
+    goes_to(WITH_API, 0);
+    goes_to(WITH_API, API);
+    goes_to(WITH_API | API, 0);
+    goes_to(0, API);
+}
+
 static void whatever_comes_and_goes_and_fails_in_between(void **state)
 {
     unsigned seed = 20261128, a = 0, b = 0;
@@ -315,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_first_may_leave_first_or_last, begin, end),
         cmocka_unit_test_setup_teardown(a_stream_keeps_the_name_at_its_listener_while_its_other_inputs_are_replaced,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(the_api_may_come_to_where_an_input_listens, begin, end),
         cmocka_unit_test_setup_teardown(whatever_comes_and_goes_and_fails_in_between, begin, end),
         cmocka_unit_test_setup_teardown(an_end_in_the_middle_ends, begin, end),
     };
