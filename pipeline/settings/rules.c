@@ -347,11 +347,12 @@ static void check_shared(const struct rules *r, const struct stream_settings *st
     }
 }
 
-/* What is given up needs another place; and the limit must be reached before that of all. */
+/* What is given up needs another place; and the limit must be reached before that of all, and not by what is as it should be. */
 static void check_behind(const struct rules *r, const struct stream_settings *st)
 {
     static const char *const LIMITS[] = {"max_behind", "max_behind_time"};
     const struct cfg_node *bytes = cfg_node_get(st->element, LIMITS[0]);
+    const struct cfg_node *time = cfg_node_get(st->element, LIMITS[1]);
 
     for (size_t i = 0; i < ARRAY_LEN(LIMITS); i++) {
         const struct cfg_node *limit = cfg_node_get(st->element, LIMITS[i]);
@@ -362,6 +363,10 @@ static void check_behind(const struct rules *r, const struct stream_settings *st
     }
     if (bytes && st->spool_limit > 0 && st->max_behind >= st->spool_limit)
         cfg_error(r->errs, bytes->at, "`max_behind` is no less than `spool.limit`, so it would never be reached");
+    if (time && st->max_behind_time > 0 && st->max_behind_time <= st->buffer_interval)
+        cfg_error(r->errs, time->at,
+                  "`max_behind_time` is no more than `buffer.interval`: records are that old before "
+                  "they are sent, so it would always be reached");
 }
 
 /* What is said of one destination. */
