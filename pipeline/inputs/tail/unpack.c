@@ -162,10 +162,12 @@ enum tail_step tail_unpack_wait(struct tail *t, struct tail_file *f)
 
 /* --- a step -------------------------------------------------------------------------------------------------------- */
 
-/* Open, measured or not, and as `st` says. */
+/* Open, measured or not, and as `st` says. What is looked at first is unpacked before anybody looks: without the memory for it, it would be taken for
+ * something else. */
 static enum tail_step begin(struct tail *t, struct tail_file *f, const struct tail_stat *st)
 {
     enum tail_step step = TAIL_STEP_READ;
+    uint64_t at;
 
     f->waits_for_turn = false;
     if (was_read(f, st)) {
@@ -191,9 +193,10 @@ static enum tail_step begin(struct tail *t, struct tail_file *f, const struct ta
     f->flush = true; /* what is compressed does not grow */
     if (!f->measured)
         step = measure(t, f);
-    if (step != TAIL_STEP_READ || f->fresh)
+    if (step != TAIL_STEP_READ || f->compare.begun) /* that looks after itself */
         return step;
-    return tail_unpack_seek(f, f->read.offset - f->read.mark.length) ? TAIL_STEP_READ : TAIL_STEP_MORE;
+    at = f->fresh ? 0 : f->read.offset - f->read.mark.length;
+    return tail_unpack_seek(f, at + 1) ? TAIL_STEP_READ : TAIL_STEP_MORE;
 }
 
 int tail_unpack_begin(struct tail *t, struct tail_file *f, enum tail_step *step)

@@ -1067,6 +1067,66 @@ static struct tail_file *file_named(struct rig *r, const char *name)
     return s.f;
 }
 
+struct look {
+    struct rig *r;
+    bool held;
+};
+
+static void look_whether_it_is_held(void *arg)
+{
+    struct look *l = arg;
+    struct tail *t = (struct tail *)(void *)l->r->in;
+    struct tail_file *f = file_named(l->r, "a.log.1.zst");
+
+    l->held = f && f->measured && f->fresh && !f->packed && f->like == TAIL_LIKE;
+    if (!f || l->held)
+        return;
+    f->again = 0; /* it is looked at now */
+    tail_wake(t, f);
+}
+
+static void look_at_it_again(void *arg)
+{
+    struct look *l = arg;
+
+    tail_wake((struct tail *)(void *)l->r->in, file_named(l->r, "a.log.1.zst"));
+}
+
+/* Also when others have the memory for its window while it is looked at. */
+static void a_copy_with_a_large_window_is_not_read_again(void **state)
+{
+    struct rig *r = *state;
+    struct look l = {.r = r};
+    nsec deadline = clock_mono() + RIG_TIMEOUT;
+    struct budget windows;
+    struct buf packed;
+
+    budget_init(&windows, 20 * MIB);
+    buf_init(&packed, MIB);
+    r->windows = &windows;
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    rig_append(r, "a.log", "1\n2\n");
+    rig_start(r);
+    rig_expect(r, "1|2|");
+    assert_int_equal(zstd_with_window(SLICE("1\n2\n"), 24, &packed), 0);
+    rig_write_n(r, "a.log.1.zst", packed.p, packed.n, O_TRUNC);
+    buf_release(&packed);
+    while (!l.held && clock_mono() < deadline)
+        loop_call(r->loop, look_whether_it_is_held, &l);
+    assert_true(l.held);
+    assert_true(budget_take(&windows, 5 * MIB));
+    loop_call(r->loop, look_at_it_again, &l);
+    rig_turn(r);
+    budget_give(&windows, 5 * MIB);
+    rig_write_n(r, "a.log", "3\n", 2, O_TRUNC);
+    rig_expect(r, "3|");
+    rig_append(r, "a.log", "4\n");
+    rig_expect(r, "4|");
+    rig_turn(r);
+    assert_int_equal(rig_incoming(r), 4);
+}
+
 struct judging {
     struct rig *r;
     bool over;
@@ -1460,6 +1520,7 @@ int main(void)
         T(a_copy_waits_until_its_original_is_looked_for),
         T(a_compressed_file_may_lack_what_was_written_last),
         T(a_large_window_waits_for_memory_and_nobody_for_it),
+        T(a_copy_with_a_large_window_is_not_read_again),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(a_file_waits_for_deliveries_that_get_on),
