@@ -197,8 +197,9 @@ static void forget_if_gone(struct tail *t, const struct tail_known *k)
 {
     char source[POSITION_SOURCE_MAX];
     struct tail_stat st;
+    int rc = tail_stat_at(AT_FDCWD, k->where, true, &st);
 
-    if (tail_stat_at(AT_FDCWD, k->where, true, &st) != 0 || st.id.inode != k->id.inode)
+    if (rc == 0 ? st.id.inode != k->id.inode : tail_is_elsewhere(t, rc))
         spool_forget(t->env.spool, slice_str(tail_id_source(&k->id, source)));
 }
 

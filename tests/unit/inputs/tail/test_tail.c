@@ -995,6 +995,29 @@ static void positions_of_excluded_files_go_with_them(void **state)
     mem_free(out[0]);
 }
 
+/* It may be there. */
+static void the_position_of_an_excluded_file_that_cannot_be_looked_at_stays(void **state)
+{
+    char *out[] = {mem_strdup("b*")};
+    struct rig *r = *state;
+
+    rig_append(r, "a.log", "a\n");
+    rig_append(r, "b.log", "b\n");
+    run_once(r);
+    rig_stop(r);
+    conf.exclude = (struct cfg_strings){out, 1};
+    assert_int_equal(mkdir(rig_path(r, "sub"), 0700), 0);
+    rig_rename(r, "b.log", "sub/b.log");
+    assert_int_equal(symlink("b.log", rig_path(r, "b.log")), 0); /* to itself: ELOOP */
+    run_once(r);
+    rig_stop(r);
+    conf.exclude.n = 0;
+    rig_rename(r, "sub/b.log", "b.log");
+    run_once(r);
+    assert_int_equal(rig_incoming(r), 2);
+    mem_free(out[0]);
+}
+
 static void of_a_file_that_was_compressed_the_rest_is_read(void **state)
 {
     struct rig *r = *state;
@@ -1513,6 +1536,7 @@ int main(void)
         T(compressed_files_that_are_not_read_any_more_are_left_alone),
         T(compressed_files_may_be_read_again_later),
         T(positions_of_excluded_files_go_with_them),
+        T(the_position_of_an_excluded_file_that_cannot_be_looked_at_stays),
         T(of_a_file_that_was_compressed_the_rest_is_read),
         T(a_file_that_is_compressed_before_our_eyes_is_not_read_again),
         T(what_is_being_compressed_is_not_unpacked),
