@@ -204,7 +204,7 @@ static void run(struct input_thread *t, void *arg)
             break;
         if (in->fd < 0 && !in->ended && connection_is_due(&in->connection, now))
             open_it(in);
-        if (in->fd < 0)
+        if (in->fd < 0 && !in->ended)
             until = nsec_earlier(until, in->connection.again);
         if (pipe_reader_wants(&in->reader))
             p.fd = in->fd;
