@@ -50,8 +50,17 @@ class Groups:
             assert r.get("left", False) == (r["g"] in left), r
 
 
+def check_printed(t, d, config):
+    """What was taken out of the configuration is printed: of what is held the texts, a number each."""
+    d.configure({**config, "streams": {"new": config["streams"]["app"]}})
+    out = subprocess.run([t.binary, "drain", "app", "--print", "-c", d.config_path], stdout=subprocess.PIPE, check=True).stdout
+    assert {type(json.loads(line)) for line in out.splitlines()} >= {int}, out
+    d.configure(config)
+
+
 def test_what_is_held_outlives_kills_and_is_handed_over_at_the_end(t):
-    d = t.daemon(holding(t, interval="1s")).start()
+    config = holding(t, interval="1s")
+    d = t.daemon(config).start()
     groups = Groups()
     names = [f"group {i}" for i in range(20)]
     for kill in range(4):
@@ -63,6 +72,8 @@ def test_what_is_held_outlives_kills_and_is_handed_over_at_the_end(t):
             wait_until("it is released", lambda: d.books("app").delivered == 1, 60 * t.slow)
         d.assert_books("app")
         d.kill9()
+        if kill == 0:
+            check_printed(t, d, config)
         d.start()
     ends = [n for n in groups.put if n != "soon"][::2]
     Firehose(d.api_port).put_all("app", [groups.part(n, last=True) for n in ends])

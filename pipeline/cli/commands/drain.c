@@ -9,6 +9,7 @@
 #include "pipeline/base/human.h"
 #include "pipeline/cli/commands/commands.h"
 #include "pipeline/encode/stage.h"
+#include "pipeline/encode/stage_held.h"
 #include "pipeline/encode/stage_left.h"
 #include "pipeline/engine/data_dir.h"
 #include "pipeline/engine/orphans.h"
@@ -223,9 +224,37 @@ static int print_range(struct printing *p, struct spool_cursor at, uint64_t end,
     return 0;
 }
 
+/* Of records that a script holds back, what is held of them. */
+static int print_held(const struct record_chunk *c, struct err *e)
+{
+    struct frame_iter it = frame_records(&c->v);
+    struct transform_kept held;
+    struct slice data;
+
+    for (uint32_t i = 0; i < c->v.count && frame_next(&it, &data); i++) {
+        struct slice text;
+
+        if (!stage_held_read(data, &c->origins[i], &held))
+            continue;
+        text = held.record.data;
+        if (fwrite(text.p, 1, text.n, stdout) != text.n ||
+            ((text.n == 0 || text.p[text.n - 1] != '\n') && putchar('\n') == EOF))
+            return err_errno(e, "write to standard output");
+    }
+    return 0;
+}
+
+static int print_chunk(const struct record_chunk *c, struct err *e)
+{
+    struct slice lines = frame_lines(&c->v, c->v.first, c->v.first + c->v.count - 1);
+
+    return fwrite(lines.p, 1, lines.n, stdout) != lines.n ? err_errno(e, "write to standard output") : 0;
+}
+
 /* As the transform has left them: what was staged is not in the log any more. */
 static int print_parcel(struct printing *p, const char *dir, const struct parcel *known, struct err *e)
 {
+    bool is_held = stage_note_read(known->note).kind == STAGE_HELD;
     char *path = stage_path(dir, known->number);
     struct parcel_file *f =
         parcel_file_at(NULL, path, &(struct parcel_mark){.length = known->bytes, .count = UINT64_MAX});
@@ -235,12 +264,9 @@ static int print_parcel(struct printing *p, const char *dir, const struct parcel
     int rc;
 
     while ((rc = parcel_file_read(f, &at, &p->raw, &c, e)) > 0) {
-        struct slice lines = frame_lines(&c.v, c.v.first, c.v.first + c.v.count - 1);
-
-        if (fwrite(lines.p, 1, lines.n, stdout) != lines.n) {
-            rc = err_errno(e, "write to standard output");
+        rc = is_held ? print_held(&c, e) : print_chunk(&c, e);
+        if (rc < 0)
             break;
-        }
         printed += c.v.count;
     }
     if (rc < 0 && e->code == ERR_FORMAT) {
