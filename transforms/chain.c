@@ -180,10 +180,13 @@ static struct item *item_of(struct link *l, const struct transform_record *from)
 static int fail_source(struct chain_state *s, struct source *source, const char *code, struct slice message,
                        struct slice shown)
 {
+    struct transform_record record = source->record;
     bool again = source->failed;
 
     source->failed = true;
-    return again ? 0 : s->out->fail(s->out, &source->record, code, message, shown);
+    if (source->fails_as.p)
+        record.data = source->fails_as;
+    return again ? 0 : s->out->fail(s->out, &record, code, message, shown);
 }
 
 /* The source's last outcome, when nothing of it is on the way any more. */
@@ -295,6 +298,15 @@ static int count_made(struct chain_state *s, struct source *source, size_t i, si
     return fail_source(s, source, TRANSFORM_MADE_CODE, slice_str(message), slice_str(message));
 }
 
+/* What a transform that keeps records gives out may be all there is of several: when it fails further on, nothing less has failed. */
+static int note_made(struct chain_state *s, struct source *source, struct slice data)
+{
+    if (s->chain->holds)
+        return keep(s, data, &source->fails_as);
+    source->fails_as = data; /* while it is on the way */
+    return 0;
+}
+
 /* --- outcomes --- */
 
 static int emit(struct transform_out *o, const struct transform_record *from, struct slice data,
@@ -328,9 +340,13 @@ static int emit(struct transform_out *o, const struct transform_record *from, st
         s->out->is_object = o->is_object;
         return s->out->emit(s->out, &source->record, data, all, all_count);
     }
+    if (l->index == 0 && s->chain->keeps && note_made(s, source, data) < 0)
+        return -1;
     began = clock_mono();
     rc = pass(s, l->index + 1, source, data, all, all_count, o->is_object);
     o->elsewhere += clock_mono() - began;
+    if (l->index == 0 && !s->chain->holds)
+        source->fails_as = (struct slice){0};
     return rc;
 }
 

@@ -1,13 +1,13 @@
 /* chain.h -- several transforms one behind the other, as one: what comes out of one goes into the next.
  *
  * Outcomes end where they happen and name the source: `from` in the outcomes that a chain gives is always the record that
- * went into it, with its own data, whichever transform decided. Partition keys add up; of the same name the later one
+ * went into it, with its own data (but see below), whichever transform decided. Partition keys add up; of the same name the later one
  * counts. When one record became many on the way, each that arrives is emitted; the source is dropped when none of
  * them arrives, with the last reason, and failed once when one of them fails, even if others arrive. A source of which
  * more is made than one record may become (limits.h) fails, and no more of it is worked on.
  *
  * The first of them may keep records beyond a batch (transform_ops.keeps), and no other: what it hands over later goes through those behind it as
- * an own source.
+ * an own source. That may be several records in one: so what fails behind it fails with the data that it has made.
  *
  * Ownership  the parts' conf is borrowed and outlives the chain, the chain outlives its states.
  * Threads    load, unload: the main thread. A state: one at a time.

@@ -31,6 +31,7 @@ struct source {
     bool arrived, failed, too_much, kept;
     bool unwanted; /* some of it was dropped so */
     struct slice reason;
+    struct slice fails_as; /* the data it fails with, if it is not its own */
     struct {
         uint64_t bytes;
         size_t pieces;

@@ -219,6 +219,62 @@ static void what_is_handed_over_goes_through_the_rest_of_the_chain(void **state)
     rig_free(second);
 }
 
+/* Of `outcomes`, what would be in the backup. */
+static int show_data(struct transform_out *o, const struct transform_record *from, const char *code,
+                     struct slice message, struct slice shown)
+{
+    struct rig *rig = (struct rig *)o;
+
+    (void)code, (void)message, (void)shown;
+    assert_int_equal(buf_printf(&rig->outcomes, "! %.*s\n", (int)from->data.n, from->data.p), 0);
+    return 0;
+}
+
+/* The others that it was made of are nowhere else. */
+static void what_fails_behind_fails_with_all_that_was_joined(void **state)
+{
+    static const char *const SECOND[] = {"function transform(r) error('no') end", "function batch(r) error('no') end"};
+    const char *records[] = {"+1", "+2", "3", "+4", "next", "5"};
+
+    (void)state;
+    for (size_t way = 0; way < ARRAY_LEN(SECOND); way++) {
+        struct rig *first = rig_new(JOINS HANDS_OVER), *second = rig_new(SECOND[way]);
+        struct chain_part parts[2];
+        struct chain_state *s = NULL;
+        struct chain *c = NULL;
+        struct err e;
+
+        assert_int_equal(rig_load(first, "lua: t.lua") + rig_load(second, "lua: t.lua"), 0);
+        parts[0] = (struct chain_part){first->ops, first->conf, first->shared};
+        parts[1] = (struct chain_part){second->ops, second->conf, second->shared};
+        assert_int_equal(chain_load(&c, parts, 2, NULL, &e), 0);
+        assert_int_equal(chain_open(&s, c, NULL, &e), 0);
+        assert_int_equal(chain_begin(s, &e), 0);
+        first->out.fail = show_data;
+        for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+            const struct transform_record r = {.data = slice_str(records[i]), .seq = 10 + i};
+
+            assert_int_equal(chain_run(s, &r, 1, &first->out, &e), 0);
+            if (i == 2) /* behind them another batch */
+                assert_int_equal(chain_end(s, &first->out, &e) + chain_begin(s, &e), 0);
+        }
+        assert_int_equal(chain_run(s, &(struct transform_record){.data = SLICE("+6"), .seq = 20}, 1, &first->out, &e),
+                         0);
+        assert_int_equal(chain_finish(s, true, &first->out, &e), 0);
+        assert_int_equal(chain_end(s, &first->out, &e), 0);
+        for (size_t i = 0; i < 4; i++) {
+            static const char *const FAILED[] = {"! 123\n", "! 4\n", "! next5\n", "! a: 6\n"};
+
+            if (!strstr(buf_cstr(&first->outcomes), FAILED[i]))
+                fail_msg("%s is not in %s", FAILED[i], buf_cstr(&first->outcomes));
+        }
+        chain_close(&s);
+        chain_unload(&c);
+        rig_free(first);
+        rig_free(second);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_changed_script_has_what_the_old_one_held),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(what_is_handed_over_goes_through_the_rest_of_the_chain),
+        cmocka_unit_test(what_fails_behind_fails_with_all_that_was_joined),
     };
 
     return cmocka_run_group_tests_name("lua_hold", tests, NULL, NULL);
