@@ -4,6 +4,7 @@
 #include "transforms/lua/meta.h"
 
 #include "pipeline/base/facts.h"
+#include "pipeline/base/limits.h"
 #include "pipeline/base/partition_key.h"
 #include "transforms/lua/kept.h"
 #include "transforms/lua/lib.h"
@@ -216,6 +217,8 @@ static int meta_hold(lua_State *L)
     (void)kept_of(L, "hold");
     name = name_of(L);
     text.p = luaL_optlstring(L, 2, NULL, &text.n);
+    if (text.p && text.n > RECORD_MAX_BYTES)
+        return luaL_error(L, "a text that is held has at most %I bytes", (LUAI_UACINT)RECORD_MAX_BYTES);
     rec->hold_name = slice_of(lua_record_keep(L, rec, name), name.n);
     rec->hold_text = text.p ? slice_of(lua_record_keep(L, rec, text), text.n) : rec->from.data;
     rec->held = true;

@@ -14,8 +14,9 @@ void lua_results_forget(struct lua_vm *w)
     w->given = 0;
 }
 
-/* A batch may give back what it got, and a little more of each. */
-void lua_results_check(lua_State *L, const struct lua_vm *w)
+/* A batch may give back what it got, and a little more of each. What was held is in no other record: one that is too large for whoever is
+ * behind must not have released it. */
+void lua_results_check(lua_State *L, const struct lua_vm *w, size_t last)
 {
     uint64_t pieces = w->parts.n / sizeof(struct lua_part) + 1, bytes = w->given;
     uint64_t usual_pieces = w->by_batch ? 2 * w->records.count : 0, usual_bytes = w->by_batch ? 2 * w->held.n : 0;
@@ -24,13 +25,15 @@ void lua_results_check(lua_State *L, const struct lua_vm *w)
     if (transform_makes_too_much(pieces > usual_pieces ? pieces - usual_pieces : 0,
                                  bytes > usual_bytes ? bytes - usual_bytes : 0, why, sizeof(why)))
         luaL_error(L, "what comes back is too much: %s", why);
+    if (w->keeps && last > RECORD_MAX_BYTES)
+        luaL_error(L, "what comes back is too much: a record has at most %I bytes", (LUAI_UACINT)RECORD_MAX_BYTES);
 }
 
 static void add_part(lua_State *L, struct lua_vm *w, struct lua_part part)
 {
     part.n = w->result.n - part.at;
     w->given += part.how.untouched ? part.of->from.data.n : part.n;
-    lua_results_check(L, w);
+    lua_results_check(L, w, part.n);
     if (buf_add(&w->parts, &part, sizeof(part)) < 0)
         luaL_error(L, "too many records come back");
 }

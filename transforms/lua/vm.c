@@ -237,7 +237,7 @@ static int call_with_one(lua_State *L, struct lua_vm *w)
         whole.how = lua_record_write(L, &w->one, &w->result);
         whole.n = w->given = w->result.n;
         if (!whole.how.untouched)
-            lua_results_check(L, w);
+            lua_results_check(L, w, whole.n);
     } else {
         lua_results_add(L, w);
         parts = lua_results(w, &count);

@@ -107,6 +107,41 @@ static void beyond_its_bounds_the_oldest_is_handed_over(void **state)
     rig_free(rig);
 }
 
+static const char *behind(const char *outcomes, const char *begin_of_line)
+{
+    size_t n = strlen(begin_of_line);
+
+    if (strncmp(outcomes, begin_of_line, n) != 0)
+        fail_msg("%s does not begin with %s", outcomes, begin_of_line);
+    return strchr(outcomes + n, '\n') + 1;
+}
+
+/* It is in no other record, so none may be too large for those behind: the call releases nothing. */
+static void what_is_too_large_for_a_record_releases_nothing(void **state)
+{
+    struct rig *rig = open_rig("hold = true\n"
+                               "local large = ('x'):rep(11 << 20)\n"
+                               "function transform(r, meta)\n"
+                               "  local t = sluice.text(r)\n"
+                               "  if t == '+' then return meta.hold('a') end\n"
+                               "  if t == 'text' then return meta.hold('b', large) end\n"
+                               "  t = table.concat(meta.release('a')) .. t\n"
+                               "  return t == '+list' and { 'x', large } or t == '+large' and large or t\n"
+                               "end\n"
+                               "function finish() return large end\n",
+                               "");
+    const char *got;
+
+    (void)state;
+    got = behind(run_all(rig, "+ text large list 1", false),
+                 "! Lua.FunctionError: t.lua:6: a text that is held has at most ");
+    for (int i = 0; i < 2; i++)
+        got = behind(got, "! Lua.FunctionError: t.lua:3: what comes back is too much: a record has at most ");
+    assert_string_equal(got, "+1\n- [released]\n");
+    assert_non_null(strstr(run_all(rig, "+", true), "! Lua.FunctionError: "));
+    rig_free(rig);
+}
+
 struct copy {
     struct rig *to;
     size_t count;
@@ -283,6 +318,7 @@ int main(void)
         cmocka_unit_test(an_error_or_a_time_out_releases_nothing),
         cmocka_unit_test(an_error_in_finish_fails_what_it_was_for),
         cmocka_unit_test(beyond_its_bounds_the_oldest_is_handed_over),
+        cmocka_unit_test(what_is_too_large_for_a_record_releases_nothing),
         cmocka_unit_test(another_state_goes_on_with_it),
         cmocka_unit_test(a_changed_script_has_what_the_old_one_held),
         cmocka_unit_test(what_is_wrong_is_said),
