@@ -183,9 +183,9 @@ static void take_back(struct lua_kept *k, struct lua_kept_name *n)
     n->released = false;
 }
 
-void lua_kept_settle(struct lua_kept *k, const struct transform_kept *held, nsec mono)
+void lua_kept_settle(struct lua_kept *k, const struct transform_kept *held, bool goes_on, nsec mono)
 {
-    struct lua_kept_name *n = held ? find_any(k, held->name) : NULL;
+    struct lua_kept_name *n = held && goes_on ? find_any(k, held->name) : NULL;
 
     if (n && n->released) {
         take_back(k, n);

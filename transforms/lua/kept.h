@@ -63,8 +63,9 @@ void lua_kept_release(struct lua_kept *k, struct lua_kept_name *n);
 
 /* One more under its name. Not while names are released. */
 void lua_kept_add(struct lua_kept *k, const struct transform_kept *held, nsec mono);
-/* `held` NULL: the call holds nothing. A name that is released and held again keeps its age, and its place. */
-void lua_kept_settle(struct lua_kept *k, const struct transform_kept *held, nsec mono);
+/* `held` NULL: the call holds nothing. A name that is released and held again keeps its age, and its place, if it `goes_on`: nothing
+ * came back for what was released. */
+void lua_kept_settle(struct lua_kept *k, const struct transform_kept *held, bool goes_on, nsec mono);
 void lua_kept_undo(struct lua_kept *k);
 void lua_kept_remove(struct lua_kept *k, struct lua_kept_name *n);
 

@@ -445,12 +445,20 @@ static int kept(const void *state, int (*each)(void *ctx, const struct transform
     return 0;
 }
 
+/* Names whose time comes one after the other go together: for each piece all that is held is written anew. */
+#define KEPT_GATHER_PART 16 /* of hold_age */
+#define KEPT_GATHER_MAX  (1 * NSEC_PER_SEC)
+
 static nsec kept_due(const void *state)
 {
     const struct lua_state *st = state;
     const struct lua_kept_name *n = TAILQ_FIRST(&st->kept->names);
+    nsec age = st->shared->options.hold_age, soon = age / KEPT_GATHER_PART;
 
-    return n ? n->since + st->shared->options.hold_age : NSEC_NEVER;
+    if (!n)
+        return NSEC_NEVER;
+    soon = clock_mono() + (soon < KEPT_GATHER_MAX ? soon : KEPT_GATHER_MAX);
+    return n->since + age > soon ? n->since + age : soon;
 }
 
 const struct transform_ops transform_lua = {

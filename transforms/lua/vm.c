@@ -97,7 +97,7 @@ static void settle_kept(struct lua_vm *w, const struct transform_record *counted
     if (w->one.held && w->env.out->kept)
         w->env.out->kept(w->env.out, &w->one.from);
     held.record.data = w->one.hold_text;
-    lua_kept_settle(w->env.kept, w->one.held ? &held : NULL, clock_mono());
+    lua_kept_settle(w->env.kept, w->one.held ? &held : NULL, !counted, clock_mono());
 }
 
 static bool holds_too_much(const struct lua_vm *w)
@@ -565,13 +565,13 @@ int lua_vm_finish(struct lua_vm *w, bool all, struct transform_out *out, struct 
 {
     struct lua_kept *k = w->env.kept;
     const struct lua_kept_name *n;
-    nsec now = clock_mono();
+    nsec now = clock_mono(), end = now + w->batch_left - out->elsewhere;
     int rc = 0;
 
-    w->run = (struct lua_run){.end = now + w->batch_left - out->elsewhere};
+    w->run = (struct lua_run){.end = end + w->options.timeout}; /* the last has all of its time, too */
     w->env.out = out;
     while (rc == 0 && (n = TAILQ_FIRST(&k->names)) && (all || now - n->since >= w->options.hold_age) &&
-           clock_mono() < w->run.end + out->elsewhere) { /* or with the next batch */
+           clock_mono() < end + out->elsewhere) { /* or with the next batch */
         if (cancel_is_asked(w->options.cancel))
             rc = cancelled(e);
         else

@@ -107,6 +107,27 @@ static void beyond_its_bounds_the_oldest_is_handed_over(void **state)
     rig_free(rig);
 }
 
+/* A sum is as old as its first record; the line that waits for what follows it is not as old as the one before. */
+static void what_is_held_behind_what_came_back_is_new(void **state)
+{
+    struct rig *rig = open_rig("hold = true\n"
+                               "function transform(r, meta)\n"
+                               "  local kind, name = sluice.text(r):match('^(.)(.)$')\n"
+                               "  local t = table.concat(meta.release(name))\n"
+                               "  if kind == '+' then return meta.hold(name, t .. '+') end\n"
+                               "  meta.hold(name, kind)\n"
+                               "  return #t > 0 and t or nil\n"
+                               "end\n" HANDS_OVER,
+                               "");
+
+    (void)state;
+    assert_string_equal(run_all(rig, "+a +b +a", false), "- [released]\n");
+    assert_string_equal(run_all(rig, "", true), "a: ++\nb: +\n");
+    assert_string_equal(run_all(rig, "1a 1b 2a", false), "1\n");
+    assert_string_equal(run_all(rig, "", true), "b: 1\na: 2\n");
+    rig_free(rig);
+}
+
 static const char *behind(const char *outcomes, const char *begin_of_line)
 {
     size_t n = strlen(begin_of_line);
@@ -172,6 +193,48 @@ static void another_state_goes_on_with_it(void **state)
     assert_int_equal(c.count, 4);
     rig_free(rig);
     rig_free(other);
+}
+
+/* A batch that ends meanwhile leaves the others to the next one. */
+static void finish_has_its_time_however_little_the_batch_has(void **state)
+{
+    struct rig *rig = open_rig("hold = true\n"
+                               "function transform(r, meta) return meta.hold(sluice.text(r)) end\n",
+                               ""),
+               *other = open_rig("hold = true\n"
+                                 "function transform(r, meta) return r end\n"
+                                 "function finish(name) for i = 1, 3000000 do end return name end\n",
+                                 ", timeout: 60s, batch_timeout: 1ms");
+    struct copy c = {.to = other};
+    struct buf all;
+
+    (void)state;
+    buf_init(&all, MIB);
+    assert_string_equal(run_all(rig, "a b", false), "");
+    assert_int_equal(rig->ops->kept(rig->state, copy_one, &c), 0);
+    while (other->ops->kept_due(other->state) != NSEC_NEVER)
+        assert_int_equal(buf_add_str(&all, run_all(other, "", true)), 0);
+    assert_string_equal(buf_cstr(&all), "a\nb\n");
+    buf_release(&all);
+    rig_free(rig);
+    rig_free(other);
+}
+
+/* Each time all that is held is written anew. */
+static void those_whose_time_comes_go_together(void **state)
+{
+    struct rig *rig = open_rig(JOINS, ", hold_age: 100ms");
+    nsec due, end = clock_mono() + 60 * NSEC_PER_SEC;
+
+    (void)state;
+    assert_string_equal(rig_one(rig, "+1"), "");
+    due = rig->ops->kept_due(rig->state);
+    assert_in_range(due, 1, clock_mono() + 100 * NSEC_PER_MSEC);
+    while (rig->ops->kept_due(rig->state) == due && clock_mono() < end)
+        usleep(1000);
+    end = clock_mono();
+    assert_true(rig->ops->kept_due(rig->state) > end);
+    rig_free(rig);
 }
 
 static void a_changed_script_has_what_the_old_one_held(void **state)
@@ -318,8 +381,11 @@ int main(void)
         cmocka_unit_test(an_error_or_a_time_out_releases_nothing),
         cmocka_unit_test(an_error_in_finish_fails_what_it_was_for),
         cmocka_unit_test(beyond_its_bounds_the_oldest_is_handed_over),
+        cmocka_unit_test(what_is_held_behind_what_came_back_is_new),
         cmocka_unit_test(what_is_too_large_for_a_record_releases_nothing),
         cmocka_unit_test(another_state_goes_on_with_it),
+        cmocka_unit_test(finish_has_its_time_however_little_the_batch_has),
+        cmocka_unit_test(those_whose_time_comes_go_together),
         cmocka_unit_test(a_changed_script_has_what_the_old_one_held),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(what_is_handed_over_goes_through_the_rest_of_the_chain),
