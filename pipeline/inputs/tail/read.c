@@ -189,6 +189,15 @@ static enum tail_step nothing_yet(const struct tail_file *f, const struct tail_h
     return f->flush && (got < want || got == 0) ? TAIL_STEP_MORE : TAIL_STEP_WAIT;
 }
 
+/* What is compressed may wait for its window (tail_unpack_wait()). */
+static enum tail_step read_failed(struct tail *t, struct tail_file *f, int error)
+{
+    if (f->packed && packed_waits(f->packed))
+        return TAIL_STEP_MORE;
+    tail_fail(t, f, "read", error);
+    return TAIL_STEP_FAILED;
+}
+
 static enum tail_step read_into(struct tail *t, struct tail_file *f, struct frame **fr, size_t want)
 {
     char before[TAIL_MARK_BYTES];
@@ -201,10 +210,8 @@ static enum tail_step read_into(struct tail *t, struct tail_file *f, struct fram
 
     assert(room > want); /* one more for the '\n' behind a piece */
     got = tail_read_at(f, before, to, want, &error);
-    if (error != 0) {
-        tail_fail(t, f, "read", error);
-        return TAIL_STEP_FAILED;
-    }
+    if (error != 0)
+        return read_failed(t, f, error);
     if (got < 0)
         return tail_start_over(t, f);
     hole = tail_find_hole(f, slice_of(to, (size_t)got), false);
@@ -250,10 +257,8 @@ static enum tail_step read_utf16_into(struct tail *t, struct tail_file *f, struc
     struct tail_hole hole;
     size_t room;
 
-    if (error != 0) {
-        tail_fail(t, f, "read", error);
-        return TAIL_STEP_FAILED;
-    }
+    if (error != 0)
+        return read_failed(t, f, error);
     if (got < 0)
         return tail_start_over(t, f);
     hole = tail_find_hole(f, slice_of(raw, (size_t)got), true);
@@ -389,10 +394,8 @@ static enum tail_step read_shaped_into(struct tail *t, struct tail_file *f, stru
     ssize_t got = tail_read_at(f, before, raw, want, &error);
 
     *small = false;
-    if (error != 0) {
-        tail_fail(t, f, "read", error);
-        return TAIL_STEP_FAILED;
-    }
+    if (error != 0)
+        return read_failed(t, f, error);
     if (got < 0 || !tail_place_has_ahead(&f->read, slice_of(raw, (size_t)got)))
         return tail_start_over(t, f);
     hole = tail_find_hole(f, slice_of(raw, (size_t)got), tail_is_utf16(in.encoding));

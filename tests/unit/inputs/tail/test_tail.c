@@ -2,6 +2,7 @@
 #include "tests/support/zstd_window.h"
 
 #include "pipeline/inputs/lines.h"
+#include "pipeline/inputs/tail/packed.h"
 #include "pipeline/inputs/tail/tail.h"
 
 #include <stdatomic.h>
@@ -1148,6 +1149,57 @@ static void a_copy_with_a_large_window_is_not_read_again(void **state)
     rig_expect(r, "4|");
     rig_turn(r);
     assert_int_equal(rig_incoming(r), 4);
+    rig_stop(r);
+}
+
+struct parts {
+    struct rig *r;
+    struct budget *windows;
+    enum tail_step steps[2];
+};
+
+/* Judged, and then read when others have the memory. */
+static void read_without_memory(void *arg)
+{
+    struct parts *p = arg;
+    struct tail *t = (struct tail *)(void *)p->r->in;
+    struct tail_file *f = file_named(p->r, "a.log.1.zst");
+
+    t->now = clock_mono();
+    f->again = 0; /* it is looked at now */
+    budget_give(p->windows, 5 * MIB);
+    p->steps[0] = tail_read(t, f);
+    packed_free(&f->packed);
+    assert_true(budget_take(p->windows, 5 * MIB));
+    p->steps[1] = tail_read(t, f);
+    budget_give(p->windows, 5 * MIB);
+    tail_set_state(t, f, TAIL_HELD);
+}
+
+static void a_large_window_behind_a_small_one_is_waited_for(void **state)
+{
+    struct rig *r = *state;
+    struct budget windows;
+    struct parts p = {.r = r, .windows = &windows};
+    struct buf packed;
+
+    budget_init(&windows, 20 * MIB);
+    buf_init(&packed, MIB);
+    r->windows = &windows;
+    follow(r, "a.log*");
+    conf.compressed = TAIL_COMPRESSED_READ;
+    assert_int_equal(zstd_with_window(SLICE("1\n"), 20, &packed), 0);
+    assert_int_equal(zstd_with_window(SLICE("2\n"), 24, &packed), 0);
+    rig_write_n(r, "a.log.1.zst", packed.p, packed.n, O_TRUNC);
+    buf_release(&packed);
+    assert_true(budget_take(&windows, 5 * MIB));
+    rig_start(r);
+    rig_append(r, "a.log", "x\n");
+    rig_expect(r, "x|");
+    loop_call(r->loop, read_without_memory, &p);
+    assert_true(p.steps[0] == TAIL_STEP_MORE && p.steps[1] == TAIL_STEP_HELD);
+    rig_expect(r, "1|2|");
+    rig_stop(r);
 }
 
 struct judging {
@@ -1545,6 +1597,7 @@ int main(void)
         T(a_compressed_file_may_lack_what_was_written_last),
         T(a_large_window_waits_for_memory_and_nobody_for_it),
         T(a_copy_with_a_large_window_is_not_read_again),
+        T(a_large_window_behind_a_small_one_is_waited_for),
         T(what_the_disk_refused_is_read_again),
         T(a_full_spool_stops_reading_until_there_is_room),
         T(a_file_waits_for_deliveries_that_get_on),
