@@ -1498,9 +1498,10 @@ static void who_waits_is_woken_once_when_a_batch_was_cut(void **state)
     wait_until_it_waits(r);
     pace_look(&r->pace, clock_mono()); /* nothing was cut */
     assert_int_equal(atomic_load(&woken), 0);
-    committer_barrier(r->committer);
-    settle_everything(r);
-    assert_false(pace_waits(&r->pace, clock_mono()));
+    do { /* a piece that it was in the middle of comes behind what is settled */
+        committer_barrier(r->committer);
+        settle_everything(r);
+    } while (pace_waits(&r->pace, clock_mono()));
     pace_look(&r->pace, clock_mono());
     assert_int_equal(atomic_load(&woken), 1);
     pace_leave(&r->pace, &w);
