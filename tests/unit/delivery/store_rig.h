@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* --- a sink that keeps all ----------------------------------------------------------------------------------------- */
 
@@ -193,6 +195,33 @@ static inline void leave(struct rig *r)
     }
     stream_leave(r->stream);
     stream_close(&r->stream);
+}
+
+/* --- many orders --------------------------------------------------------------------------------------------------- */
+
+/* Seeds from 1. Most of the time they wait for the disk to be tried again: so several processes wait side by side. */
+static inline void run_seeds(uint64_t seeds, void (*one_order)(uint64_t seed))
+{
+    enum { PROCESSES = 8 };
+    pid_t pids[PROCESSES];
+    bool all_passed = true;
+
+    for (uint64_t i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] > 0)
+            continue;
+        for (uint64_t seed = 1 + i; seed <= seeds; seed += PROCESSES)
+            one_order(seed);
+        _exit(0); /* one that fails ends with what main() says */
+    }
+    for (size_t i = 0; i < PROCESSES; i++) {
+        int status;
+
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        all_passed = all_passed && status == 0;
+    }
+    assert_true(all_passed);
 }
 
 #endif

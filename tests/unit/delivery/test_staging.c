@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 
 /* As an HTTP endpoint: what it gets has no name. */
 static const struct sink_ops NAMELESS = {
@@ -1221,30 +1220,10 @@ static void one_order(uint64_t seed)
     bench_free(b);
 }
 
-/* Most of the time they wait for the disk to be tried again: so several processes wait side by side. */
 static void whatever_happens_each_record_is_once_where_it_belongs(void **state)
 {
-    enum { SEEDS = 25, PROCESSES = 8 };
-    pid_t pids[PROCESSES];
-    bool all_passed = true;
-
     (void)state;
-    for (uint64_t i = 0; i < PROCESSES; i++) {
-        pids[i] = fork();
-        assert_true(pids[i] >= 0);
-        if (pids[i] > 0)
-            continue;
-        for (uint64_t seed = 1 + i; seed <= SEEDS; seed += PROCESSES)
-            one_order(seed);
-        _exit(0); /* one that fails ends with what main() says */
-    }
-    for (size_t i = 0; i < PROCESSES; i++) {
-        int status;
-
-        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-        all_passed = all_passed && status == 0;
-    }
-    assert_true(all_passed);
+    run_seeds(25, one_order);
 }
 
 int main(void)
